@@ -21,6 +21,8 @@ function so that it takes its caller's configuration along.
 >>> with mm.config.context(optimizer="nlopt:LN_NELDERMEAD"):
 ...     mm.config.get("optimizer")
 'nlopt:LN_NELDERMEAD'
+
+The file is long by the table of options and the docstrings of public functions.
 """
 
 from __future__ import annotations

@@ -123,6 +123,18 @@ _say(
     "keep order coeforder select gofmap terms",
     ("stars", "write rows=[...], the rows to show in their order"),
 )
+_say(
+    "cov precision tail residual",
+    (
+        "threshold",
+        "models of ordered categories have independent levels, residuals of variance one and a "
+        'dense factor; of events, glmm(..., family="bernoulli") takes it',
+    ),
+)
+_say(
+    "component",
+    ("part", 'write part="zi" for its linear predictor, or type="response", type="zprob"'),
+)
 _say("exposure", ("formula", "write offset(log(exposure)) into the formula"))
 _say(
     "ziformula zi ziprob dispformula dispersion",
@@ -172,7 +184,6 @@ _VALUES: dict[str, dict[str, str]] = {
         "generalizedpoisson": "genpois",
         "quasipoisson": "negativebinomial",
         "pois": "poisson",
-        "normal": "gaussian",
         "ig": "inversegaussian",
         "wald": "inversegaussian",
         "invgauss": "inversegaussian",

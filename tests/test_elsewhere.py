@@ -150,7 +150,6 @@ def test_a_function_without_a_fixed_list_of_arguments():
     [
         ("quasipoisson", None, "negativebinomial"),
         ("Gama", None, "gamma"),
-        ("normal", None, "gaussian"),
         ("gamma", "1/mu^2", "inverse-squared"),
         ("gamma", "ln", "'log'"),
         ("gamma", "complementary log-log", "cloglog"),

@@ -435,11 +435,16 @@ def _sparse_rows(terms, k: int, later, table):
     level, start, place = _blocks(term.refs, starts, nlevel, m)
     bounds = np.array([table[1 + i, ROW] for i in later])
     size = table[1 + np.array(later), P][np.searchsorted(bounds, start, side="right") - 1]
-    first = np.cumsum(size) - size
-    rows = np.repeat(start - first, size) + np.arange(size.sum())
     counts = np.bincount(level, weights=size, minlength=nlevel).astype(np.int64)
+    del level  # there are as many pairs of levels as rows, nearly
+    first = np.cumsum(size)
+    first -= size
+    start -= first
+    rows = np.repeat(start, size)
+    del start
+    rows += np.arange(len(rows))
     rowptr = np.concatenate([[0], np.cumsum(counts)])
-    return rowptr, rows, first[place].astype(np.int32).reshape(len(later), -1)
+    return rowptr, rows, first.astype(np.int32)[place].reshape(len(later), -1)
 
 
 def _blocks(refs, starts, nlevel: int, m: int):

@@ -68,6 +68,8 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
     """
     if sum(len(term.structure.entries) for term in terms) > MOST or layout.related:
         return None  # with related levels A is not all that the moments depend on
+    if any(term.nlevels == 1 and _over_positions(term) for term in terms):
+        return None  # one draw of all effects tells nothing about the range of correlations
     try:
         variance, covs, sizes = covariances(terms, layout, A)
     except np.linalg.LinAlgError:
@@ -82,6 +84,10 @@ def moment_theta(terms, layout, A, sigma: float) -> np.ndarray | None:
             return None
         theta.append(term.structure.nearest(lam))
     return np.concatenate(theta)
+
+
+def _over_positions(term) -> bool:
+    return any(structure.over_positions for _, structure in term.structure.parts)
 
 
 def covariances(terms, layout, A) -> tuple[float, list[np.ndarray], list[np.ndarray]]:

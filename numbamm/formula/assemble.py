@@ -126,6 +126,7 @@ def model_frame(
     put_relations(groupings, relations or {}, columns, frame)
     refs = {name: grouping.fit(frame) for name, grouping in groupings.items()}
     reterms, members = random_terms(design, matrices, refs, amalgamate)
+    evaluator.forget()
     parts = [v for v in (None if o is None else o[rows], matrices.offset) if v is not None]
     return ModelFrame(
         formula=text.text,

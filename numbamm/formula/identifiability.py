@@ -97,9 +97,9 @@ def check_counts(terms: Sequence[ReMat], n: int, least: float, greatest: float) 
 def warn_of_redundant(frame: ModelFrame, sigma_known: bool) -> None:
     """Tell of parameters of covariance structures that the likelihood does not determine.
 
-    They are where the derivatives of the covariance of y by all parameters, at values that are
-    special in nothing, are linearly dependent: a correlation of effects that no level has
-    together, or ``(1 | g) + homcs(0 + f | g)``, whose constant is a part of the second term.
+    They are where the derivatives of the covariance of y by all parameters are linearly dependent
+    at nearly all values of these: a correlation of effects that no level has together, or
+    ``(1 | g) + homcs(0 + f | g)``, whose constant is a part of the second term.
     """
     terms = frame.reterms
     if all(term.structure.is_linear for term in terms) or max(t.p for t in terms) > WIDEST:

@@ -63,8 +63,15 @@ class Materializer(PandasMaterializer):
         # floats, so that powers and differences of small or unsigned integers cannot wrap
         floats = {name: _as_floats(column) for name, column in columns.items()}
         super().__init__(floats, context=functions)
-        self.columns, self.rows, self.functions = columns, rows, functions
+        self.columns: Mapping[str, pd.Series] = columns
+        self.rows, self.functions = rows, functions
         self.coding, self.full = coding, full
+
+    def forget(self) -> None:
+        """Drop the data and what was made of them, which reference cycles may keep for long."""
+        self.columns = {}
+        for kept in (self.data, self.factor_cache, self.encoded_cache):
+            kept.clear()
 
     @override
     def _init(self):

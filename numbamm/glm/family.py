@@ -95,6 +95,10 @@ class Family(ForUsers):
         A family for counts of larger variance, in words for messages.
     limit : str, optional
         The limiting family for an infinite shape.
+    includes : str, optional
+        A simpler family at an inner point of the range of the last parameter.
+    largest : float, optional
+        The largest response, if it has a probability of its own beside a density of others.
     concave : tuple of str
         Links with which the log-density is concave in η.
     trigamma : bool
@@ -202,6 +206,8 @@ class Family(ForUsers):
     kin: str | None = None
     wider: str | None = None
     limit: str | None = None
+    includes: str | None = None
+    largest: float | None = None
     concave: tuple[str, ...] = ()
     trigamma: bool = False
     bounds: tuple[float, ...] = ()

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from numbamm.blocks.cholesky import factorize
 from numbamm.blocks.gradient import differentiate, evaluate
-from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import REASSOCIATE, jit
 from numbamm.blocks.kinds import INTEGERS, MATRIX, NUMBER, REALS
 from numbamm.blocks.layout import (
@@ -52,6 +51,7 @@ from numbamm.blocks.layout import (
     THETA,
     P,
 )
+from numbamm.blocks.normal import complete_normal
 from numbamm.blocks.solve import solve
 from numbamm.glm.row_kernels import (
     EXPECTED_SHAPE,

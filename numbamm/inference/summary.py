@@ -212,6 +212,8 @@ def notes(model) -> list[str]:
         notes.append(
             f"Tolerances looser than the defaults, {listed}: the last digits may be wrong."
         )
+    if model.residual_side is not None:
+        notes += model.residual_side.notes
     if model.is_singular():
         side, certificate = model.residual_side, model.optsum.certificate
         if side is None or certificate is not None or not side.bounds_met():

@@ -94,7 +94,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         effects of the levels have covariance K ⊗ σ²λλ'. K is a DataFrame with the levels as its
         index and columns, an array in the order of the data's levels, a pair (matrix, labels), or
         a result of `pedigree` or `phylogeny`; `precision` has its inverse, usually sparse. K may
-        have levels that the data lack, and may be singular.
+        have levels that the data lack, and may be singular. Beside `residual` or `dispersion` up
+        to 3,000 levels are possible.
     optimizer : str, optional
         Name of the optimiser, as in ``optsum.optimizer``.
     tail : {"auto", "dense", "sparse", "iterative"}, optional
@@ -108,7 +109,8 @@ class LinearMixedModel(LinearObjective, MixedModel):
         How residuals of a group are correlated: ``"ar1(time | subject)"``,
         ``"us(visit | subject)"``, ``"us(visit | subject, by=arm)"``,
         ``"exp(east, north | field, nugget=True)"``, ``"homcs(1 | plot)"``, ... With it, or with
-        `dispersion`, the formula may have no random effects.
+        `dispersion`, the formula may have no random effects; the rows are in memory, and the tail
+        is the dense one.
     dispersion : str or list of str, optional
         Standard deviations of the residuals: ``"~ x + f"`` for a log-linear model, in which a
         factor has one for each level; ``"power(x)"``, ``"power(x, by=f)"``, ``"exp(x)"``,
@@ -448,7 +450,10 @@ class LinearMixedModel(LinearObjective, MixedModel):
         except FloatingPointError:  # next to none is left of y'y, and rounding decides
             check_residual_variance(self, 0.0)
             raise
-        check_residual_variance(self, (estimates.sigma / self.scaled_response.scale) ** 2)
+        size, side = estimates.sigma / self.scaled_response.scale, self.residual_side
+        if side is not None:  # of a typical row
+            size *= np.exp(side.shift(side.phi))
+        check_residual_variance(self, size**2)
         self._estimates = estimates
         note_errors(self, estimates.monte_carlo)
 

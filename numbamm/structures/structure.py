@@ -389,7 +389,7 @@ class Structure(ABC):
         return self.blocks if self.is_free else []
 
     def some_theta(self) -> np.ndarray:
-        """A θ that is special in nothing, at which directions of λλ' are those of most others."""
+        """A θ at which λλ' has the directions that it has at nearly every other θ."""
         theta = np.linspace(0.25, 0.55, self.size)
         return np.where(self.is_scale, 0.7 + theta, theta)
 

@@ -67,7 +67,7 @@ def loop():
 for _ in range(3):
     threading.Thread(target=loop, daemon=True).start()
 hung = 0
-for _ in range(12):
+for _ in range(6):
     child = os.fork()
     if child == 0:
         with blas_threads(1):

@@ -147,15 +147,44 @@ def test_predictions_at_points_of_groups(in_groups, monkeypatch):
     """As those of the model with an effect at every point in every group, new groups included."""
     d, rng = data(), np.random.default_rng(5)
     d["t"] = rng.uniform(0, 3, len(d)).round(2)
-    own = mm.lmm("y ~ u + ou(t | g)", d)
+    own = mm.LinearMixedModel("y ~ u + ou(t | g)", d)
     monkeypatch.setattr(points, "OPERATIONS", 1e12)
-    every = mm.lmm("y ~ u + ou(t | g)", d)
-    np.testing.assert_allclose(own.objective, every.objective, atol=1e-6)
+    every = mm.LinearMixedModel("y ~ u + ou(t | g)", d)
+    units = [m.reterms[0].structure.unit for m in (own, every)]
+    own.estimate_at(np.array([1.3, -0.4]))
+    every.estimate_at(np.array([1.3, -0.4 + np.log(units[0] / units[1])]))
+    np.testing.assert_allclose(own.objective, every.objective, rtol=1e-12)
     new = d.iloc[:6].assign(t=[0.1, 1.0, 7.0, 2.0, *d.t[:2]])
     new.loc[new.index[3], "g"] = "new"
     with pytest.warns(mm.errors.NumbammWarning, match="levels of 'g'"):
         expected = every.predict(new, se=True, interval="prediction")
     found = own.predict(new, se=True, interval="prediction")
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
     (term,) = own.reterms
     assert from_json(term.structure.to_json(), term.p) == term.structure
+
+
+@pytest.mark.parametrize("group", ["g", "1"])
+@pytest.mark.parametrize("seed", [0, 2])
+def test_one_level_of_few_points_ends_where_residuals_do(group, seed, in_groups):
+    """Moments of one draw of all effects tell nothing about the range: no start is made of them."""
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(12), 5 if group == "g" else 2)
+    t = rng.uniform(0, 10, len(g)).round(3)
+    C = np.exp(-np.abs(np.subtract.outer(t, t)) / 2)
+    C = np.where(np.equal.outer(g, g) | (group == "1"), C, 0.0) + 1e-9 * np.eye(len(g))
+    d = pd.DataFrame({"g": g, "t": t, "x": rng.normal(size=len(g))})
+    d["y"] = np.linalg.cholesky(C) @ rng.normal(size=len(g)) + rng.normal(size=len(d)) * 0.5
+    d = pd.concat([d, d[:20]], ignore_index=True)
+    d["y"] += d.x + rng.normal(size=len(d)) * 0.3
+    effects = mm.lmm(f"y ~ x + ou(t | {group})", d, reml=True)
+    residuals = mm.lmm("y ~ x", d, residual=f"exp(t | {group}, nugget=True)", reml=True)
+    np.testing.assert_allclose(effects.objective, residuals.objective, atol=1e-5)
+    df = [m.coef_table(ddf="satterthwaite").frame["df"] for m in (effects, residuals)]
+    np.testing.assert_allclose(*df, rtol=1e-3)
+
+
+def test_one_level_of_many_points_is_not_sparse():
+    d = pd.DataFrame({"t": np.arange(60.0), "y": np.arange(60) % 7})
+    with pytest.raises(mm.errors.OptionError, match="all effects of the model meet each other"):
+        mm.LinearMixedModel("y ~ 1 + ou(t | 1)", d, tail="sparse")

@@ -43,6 +43,32 @@ def test_records_print_in_a_line():
     assert repr(LINKS["inverse_power"]) == "Link('inverse')"
 
 
+#: What families are called by other packages: our name, and theirs.
+ELSEWHERE = {
+    "glmmTMB": """gaussian binomial poisson gamma:Gamma inversegaussian:inverse.gaussian nbinom1
+        nbinom2 nbinom12 compois genpois truncated_poisson truncated_nbinom1 truncated_nbinom2
+        student:t_family student:t gamma:ziGamma tweedie beta:beta_family beta betabinomial ordbeta
+        lognormal skewnormal""",
+    "lme4": """binomial gaussian poisson gamma:Gamma inversegaussian:inverse.gaussian
+        negativebinomial:negative.binomial""",
+    "statsmodels": """binomial:Binomial gamma:Gamma gaussian:Gaussian poisson:Poisson
+        inversegaussian:InverseGaussian negativebinomial:NegativeBinomial tweedie:Tweedie
+        negativebinomial:NegativeBinomialP genpois:GeneralizedPoisson beta:BetaModel
+        truncated_poisson:TruncatedLFPoisson truncated_nbinom2:TruncatedLFNegativeBinomialP""",
+    "MixedModels.jl": """bernoulli:Bernoulli binomial:Binomial gamma:Gamma gaussian:Normal
+        inversegaussian:InverseGaussian poisson:Poisson negativebinomial:NegativeBinomial
+        beta:Beta betabinomial:BetaBinomial lognormal:LogNormal student:TDist
+        skewnormal:SkewNormal""",
+}
+
+
+@pytest.mark.parametrize("package", ELSEWHERE)
+def test_the_names_of_other_packages_are_accepted(package):
+    for pair in ELSEWHERE[package].split():
+        ours, _, theirs = pair.partition(":")
+        assert FAMILIES[theirs or ours] is FAMILIES[ours], pair
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_what_tables_call_a_family_finds_it(family):
     """Whoever types the words of a table gets the family."""

@@ -132,7 +132,7 @@ def test_robust_intervals_of_few_clusters(count, capsys):
 
 
 @pytest.mark.parametrize(
-    ("method", "lower", "upper"), [("studentised", 0.92, 0.98), ("equal-tailed", 0.85, 0.95)]
+    ("method", "lower", "upper"), [("studentised", 0.9, 0.98), ("equal-tailed", 0.87, 0.95)]
 )
 @pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
 def test_bootstraps_of_fifteen_clusters(method, lower, upper, capsys):

@@ -337,38 +337,30 @@ def test_own_link():
 
 
 def test_pickles_go_to_other_processes(tmp_path):
-    """With the functions, also those that only this process can import."""
-    degrees = 4.0
-
-    def density(y, mu, scale):
-        z = (y - mu) / scale
-        return -math.log(scale) - 0.5 * (degrees + 1) * math.log1p(z * z / degrees)
-
-    family = mm.Family("local", logpdf=density)
+    """With the functions, also those that only this process can import, and what they enclose."""
+    power = 1.0
 
     def softplus(eta):
         return math.log1p(math.exp(eta))
 
     def sizes(y, mu, k):
-        return k * math.log(k * y / mu) - math.log(y) - k * y / mu - math.lgamma(k)
+        return k * math.log(k * y / mu) - power * math.log(y) - k * y / mu - math.lgamma(k)
 
     link = mm.Link("softplus", forward=lambda m: np.log(np.expm1(m)), inverse=softplus)
-    model = mm.glmm("far ~ x + (1 | `the group`)", DATA, family)
-    of_sizes = mm.Family("sizes", logpdf=sizes)
-    other = mm.glmm("size ~ x + (1 | `the group`)", DATA, of_sizes, link)
+    family = mm.Family("sizes", logpdf=sizes)
+    model = mm.glmm("size ~ x + (1 | `the group`)", DATA, family, link)
     assert pickle.loads(pickle.dumps(family)) is pickle.loads(pickle.dumps(family))
-    path = tmp_path / "models"
-    path.write_bytes(pickle.dumps((model, other)))
+    path = tmp_path / "model"
+    path.write_bytes(pickle.dumps(model))
     code = f"""
 import pickle
 from pathlib import Path
-for m in pickle.loads(Path({str(path)!r}).read_bytes()):
-    print(m.objective_at(m.optsum.final), m.predict().sum(), m.refit().objective)
+m = pickle.loads(Path({str(path)!r}).read_bytes())
+print(m.objective_at(m.optsum.final), m.predict().sum(), m.refit().objective)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for line, m in zip(done.stdout.splitlines(), (model, other), strict=True):
-        expected = m.objective, m.fittedvalues.sum(), m.objective
-        assert_allclose(np.array(line.split(), dtype=float), expected, rtol=1e-7)
+    expected = model.objective, model.fittedvalues.sum(), model.objective
+    assert_allclose(np.array(done.stdout.split(), dtype=float), expected, rtol=1e-7)
 
 
 # ---- mistakes ----------------------------------------------------------------------------------

@@ -256,24 +256,36 @@ class RowsAt:
 
     # ---- average information ------------------------------------------------------------------
 
-    def information(self, theta, degrees, sigma: float, exact_part: bool = True) -> np.ndarray:
-        """The Hessian in φ and θ by average information, after `objective_gradient` at θ.
+    def information(self, theta, degrees, sigma: float) -> np.ndarray:
+        """The average information in φ and θ, after `objective_gradient` at θ.
 
-        For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²; the part of N in θ
-        is exact, as in `blocks.search.structured`; without it H is a Gram matrix. In log d it is
-        exact for rows that are not correlated: where a standard deviation goes to zero, it is all
-        that bounds a step.
+        For V = σ²(R + ZΛΛ'Z') and V̇_t its derivative, AI_st = y'PV̇_sPV̇_tPy/σ²: a Gram matrix.
         """
-        inner, slopes, bend = self._gram(theta)
+        inner, slopes, self._bend = self._gram(theta)
         variance = sigma**2 if sigma > 0 else self.tail.residual_norm() ** 2 / degrees[0]
         H = inner / variance
         if sigma == 0:
             H -= np.outer(slopes, slopes) / (degrees[0] * variance**2)
-        if exact_part:
-            k, few, moves = self.of.size, self.of.scales.size, self._sd_slopes()
-            H[k:, k:] += bend
-            H[:few, :few] += 2 * (moves * self._by_log_sd) @ moves.T
         return (H + H.T) / 2
+
+    def exact_part(self, shift) -> np.ndarray:
+        """What second derivatives of V add to the Hessian, after `information`.
+
+        In θ as in `blocks.search.structured`. In log d it is exact for rows that are not
+        correlated: where a standard deviation goes to zero, it is all that bounds a step.
+
+        Parameters
+        ----------
+        shift : ndarray, shape (size,)
+            Derivatives by φ of a common log d that changes nothing: zero, or those of the mean if
+            σ is estimated, and random effects are relative to a typical row.
+        """
+        k, few = self.of.size, self.of.scales.size
+        moves = self._sd_slopes() - shift[:few, None]
+        out = np.zeros((k + len(self._bend),) * 2)
+        out[:few, :few] = 2 * (moves * self._by_log_sd) @ moves.T
+        out[k:, k:] = self._bend
+        return out
 
     def _gram(self, theta):
         """y'PV̇_sPV̇_tPy and y'PV̇_tPy with σ = 1, and the part of N."""

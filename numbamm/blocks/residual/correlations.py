@@ -205,7 +205,7 @@ class PatternsAt:
         return out
 
     def colour(self, rows) -> np.ndarray:
-        """K⁻¹ rows: correlated as C, if they were not."""
+        """K⁻¹ rows: uncorrelated rows of unit variance get the covariance C."""
         of, out = self.of, np.empty_like(rows)
         where = {
             int(k): (b, i) for b, (same, _) in enumerate(of.batches) for i, k in enumerate(same)
@@ -216,7 +216,7 @@ class PatternsAt:
         return out
 
     def traces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What traces of R⁻¹Ṙ take: Q∘C as a flat matrix, and for each φ what QĊ has.
+        """What traces of R⁻¹Ṙ are made of: products of entries of Q and C, and traces with QĊ.
 
         Returns
         -------

@@ -16,7 +16,7 @@ from numbamm.blocks.residual.group_products import crossprod
 from numbamm.blocks.residual.scales import Scales
 from numbamm.blocks.residual.stratum_products import inner_product, times
 
-#: Of each stratum there must be so many rows, on the average.
+#: Strata are used if they have, on average, so many rows.
 ROWS_EACH = 20
 
 
@@ -84,7 +84,7 @@ class StrataAt(RowsAt):
     of: Strata
 
     def _keep(self, log_sd, root, matrices) -> None:
-        """log d and 1 / d of the strata; those of the rows only if somebody asks."""
+        """Keep log d and 1 / d of the strata; those of the rows are computed when they are used."""
         self._few, self._weights = log_sd, root**2
 
     @cached_property

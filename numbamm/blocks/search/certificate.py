@@ -71,7 +71,7 @@ def certify(table, work, adjoint, theta_index, scale, whole, direction):
     Parameters
     ----------
     table, work, adjoint
-        As `information.complete_normal` leaves them.
+        As `normal.complete_normal` leaves them.
     theta_index : int64, shape (4, number of θ)
         Term, row and column in λ, and position of each θ; see `information.parameters`.
     scale : float64, shape (number of θ,)

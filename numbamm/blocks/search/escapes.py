@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks.information import complete_normal
 from numbamm.blocks.jit import jit
+from numbamm.blocks.normal import complete_normal
 from numbamm.blocks.search.certificate import ESCAPE_BELOW, add_direction, certify, is_singular
 from numbamm.blocks.search.communication import FAILED, FBEST, tolerance
 from numbamm.blocks.search.evaluation import (

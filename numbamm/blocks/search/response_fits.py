@@ -18,10 +18,11 @@ from numba.types import Tuple
 
 from numbamm.blocks.cholesky import DEGREES
 from numbamm.blocks.eigen import eigh
-from numbamm.blocks.information import complete_normal, curvature
+from numbamm.blocks.information import curvature
 from numbamm.blocks.jit import jit
 from numbamm.blocks.kinds import FLAG, INTEGERS, LEVELS, MATRIX, NUMBER, REALS, record
 from numbamm.blocks.layout import LAMBDA, NORMAL, NX, ORDER, TAIL, P
+from numbamm.blocks.normal import complete_normal
 from numbamm.blocks.search import trust
 from numbamm.blocks.search.communication import FAILED, FBEST, FTOL_ABS, FTOL_REL
 from numbamm.blocks.search.evaluation import (

@@ -16,10 +16,11 @@ from __future__ import annotations
 import numpy as np
 
 from numbamm.blocks.gradient import objective_gradient
-from numbamm.blocks.information import complete_normal, inner_products
+from numbamm.blocks.information import inner_products
 from numbamm.blocks.jit import compile_ahead, jit
 from numbamm.blocks.kinds import INTEGER, NUMBER
 from numbamm.blocks.layout import LAMBDA, NORMAL, P
+from numbamm.blocks.normal import complete_normal
 from numbamm.blocks.search import newton, trust
 from numbamm.blocks.search.communication import (
     CONVERGED,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numbamm.blocks import cholesky, gradient, information, solve
+from numbamm.blocks import cholesky, gradient, normal, solve
 from numbamm.blocks.jit import compile_ahead
 from numbamm.blocks.layout import GRADIENT, LAMBDA, NORMAL, TAIL, P
 from numbamm.blocks.search import evaluation, newton
@@ -99,7 +99,7 @@ class DenseTail(Tail):
     def certify(self, theta, degrees, constant: float, sigma: float):
         """The certificate at a singular θ; see `certificate.judge`."""
         self.objective_gradient(theta, degrees, constant, sigma)
-        information.complete_normal(self.layout.table, self.work, self.adjoint)
+        normal.complete_normal(self.layout.table, self.work, self.adjoint)
         arrays = self.A, self.work, self.adjoint
         return judge(theta, self.joint, self.layout, *arrays, degrees[0])
 
@@ -112,7 +112,7 @@ class DenseTail(Tail):
         return self._of_adjoint(GRADIENT)
 
     def normal_blocks(self) -> list[np.ndarray]:
-        information.complete_normal(self.layout.table, self.work, self.adjoint)
+        normal.complete_normal(self.layout.table, self.work, self.adjoint)
         return self._of_adjoint(NORMAL)
 
     def _of_adjoint(self, region: int) -> list[np.ndarray]:

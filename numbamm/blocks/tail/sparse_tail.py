@@ -237,6 +237,8 @@ class SparseTail(Tail):
     def predict(cls, layout, terms, asked: bool = False, factors: int = 1) -> Prediction | str:
         if not cholmod.is_installed():
             return cholmod.MISSING
+        if layout.table[0, FIRST_DENSE] == 0:  # no head, and a tail that is dense
+            return "all effects of the model meet each other, so that nothing in it is sparse"
         order = order_of_sparse_part(layout)
         nonzeros = estimated_nonzeros(layout)
         if not asked and nonzeros > MOST_FILLED * order**2 / 2:

@@ -51,6 +51,7 @@ FAMILY = Family(
     "gamma",
     link="inverse",
     canonical="inverse",
+    aliases=("zigamma",),  # glmmTMB's name where a hurdle adds zeros
     **SIZES,
     rows=mean_rows(_deviance, _variances),
     concave=("log", "inverse"),

@@ -30,6 +30,7 @@ FAMILY = Family(
     words="Gaussian",
     link="identity",
     canonical="identity",
+    aliases=("normal",),
     support="numbers",
     supports=lambda y: ~np.isnan(y),
     rows=mean_rows(_deviance, _variances),

@@ -49,6 +49,7 @@ FAMILY = Family(
     **COUNTS,
     aliases=("generalizedpoisson", "gpoisson"),
     density=density,
+    includes="poisson",
     parameters=(Parameter("dispersion", starts=(0.0, 0.5, 1.0, 2.0, 3.0, -0.3)),),
     trigamma=True,
     variance=lambda mu, dispersion: mu * dispersion,

@@ -74,7 +74,7 @@ FAMILY = Family(
     words="negative binomial",
     link="log",
     **COUNTS,
-    aliases=("nbinom", "nbinom2"),
+    aliases=("nbinom", "nbinom2", "negativebinomialp"),
     rows=mean_rows(_deviance, _variances, _shape_slopes),
     has_shape=True,
     shape_range=(1e-6, 1e12),

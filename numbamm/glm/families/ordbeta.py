@@ -81,6 +81,7 @@ FAMILY = Family(
     supports=lambda y: (y >= 0) & (y <= 1),
     unit=True,
     means=(0.0, 1.0),
+    largest=1.0,
     example=0.5,
     aliases=("orderedbeta",),
     density=density,

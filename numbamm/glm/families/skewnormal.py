@@ -49,6 +49,7 @@ FAMILY = Family(
     link="identity",
     aliases=("sn",),
     density=density,
+    includes="gaussian",
     parameters=(
         Parameter("dispersion", words="standard deviation", perfect=-1.0),
         # At α = 0 the derivative in α is zero whatever the data: no search begins there.

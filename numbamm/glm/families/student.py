@@ -35,7 +35,7 @@ FAMILY = Family(
     "student",
     words="Student t",
     link="identity",
-    aliases=("t", "t_family", "studentt", "scat"),
+    aliases=("t", "t_family", "studentt", "scat", "tdist"),
     density=density,
     parameters=(
         Parameter("dispersion", words="scale", perfect=-1.0),

@@ -30,6 +30,7 @@ FAMILY = Family(
     **POSITIVE_COUNTS,
     aliases=(
         "ztnbinom2",
+        "truncatedlfnegativebinomialp",
         "truncated_nbinom",
         "truncated_negativebinomial",
         "ztnb",

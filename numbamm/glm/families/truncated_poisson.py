@@ -23,7 +23,7 @@ FAMILY = Family(
     "truncated_poisson",
     words="zero-truncated Poisson",
     **POSITIVE_COUNTS,
-    aliases=("ztpoisson", "zero-truncated poisson"),
+    aliases=("ztpoisson", "truncatedlfpoisson", "zero-truncated poisson"),
     density=density,
     wider="zero-truncated negative binomial",
     **truncated(_law, variance=lambda mu: mu),

@@ -26,12 +26,14 @@ from numbamm.glm.parts.parameter import Parameter
 from numbamm.glm.parts.special import HALF_LOG_TAU, _remainder_derivatives
 
 #: Terms below exp(-ENOUGH) of the largest are left out.
-ENOUGH = 40.0
+ENOUGH = 36.0
+#: log j! of small j.
+LOG_FACTORIALS = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, 512.0)))])
 
 
 @jit
-def _series_derivatives(y, phi, p):
-    """log Σ W_j and its derivatives in φ and p."""
+def _series_derivatives(y, phi, p, full):
+    """log Σ W_j and, if `full`, its derivatives in φ and p."""
     a = (2.0 - p) / (p - 1.0)
     da = -1.0 / ((p - 1.0) * (p - 1.0))
     base = math.log(y) - math.log(p - 1.0) - math.log(phi)
@@ -46,17 +48,19 @@ def _series_derivatives(y, phi, p):
         while j >= 1.0:
             ja = j * a
             r, r1, _, _ = _remainder_derivatives(ja)
-            log_gamma = (ja - 0.5) * math.log(ja) - ja + HALF_LOG_TAU + r
-            psi = math.log(ja) - 0.5 / ja + r1
-            log_w = j * log_z - math.lgamma(j + 1.0) - log_gamma
+            log_ja = math.log(ja)
+            log_gamma = (ja - 0.5) * log_ja - ja + HALF_LOG_TAU + r
+            log_factorial = LOG_FACTORIALS[int(j)] if j < 511.5 else math.lgamma(j + 1.0)
+            log_w = j * log_z - log_factorial - log_gamma
             if log_w > most:
                 scale = math.exp(most - log_w) if most > -np.inf else 0.0
                 total, mean, psi_mean = total * scale, mean * scale, psi_mean * scale
                 most = log_w
             w = math.exp(log_w - most)
             total += w
-            mean += w * j
-            psi_mean += w * j * psi
+            if full:
+                mean += w * j
+                psi_mean += w * j * (log_ja - 0.5 / ja + r1)
             if log_w < most - ENOUGH:
                 break
             j += step if direction == 0 else -step
@@ -75,12 +79,12 @@ def _series(y, phi, p):
     if _is_jet(phi):
 
         def of_jets(y, phi, p):
-            f, in_phi, in_p = _series_derivatives(y, phi.v, p.v)
+            f, in_phi, in_p = _series_derivatives(y, phi.v, p.v, True)
             return Mixed(f, 0.0, 0.0, 0.0, in_phi * phi.s + in_p * p.s, 0.0, 0.0)
 
         return of_jets
     if isinstance(phi, types.Float):
-        return lambda y, phi, p: _series_derivatives(y, phi, p)[0]
+        return lambda y, phi, p: _series_derivatives(y, phi, p, False)[0]
     return None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-#: A sum ends when the probability that is left is below this, and no later than at `MOST`.
-LEFT, MOST = 1e-13, 10_000_000
+#: A sum ends when the probability that is left is below this, or that of a count past the median is
+#: below `RARE`, and no later than at `MOST`.
+LEFT, RARE, MOST = 1e-13, 1e-18, 10_000_000
 
 
 def cdf(log_pmf, y, first: int = 0) -> np.ndarray:
@@ -33,12 +34,13 @@ def quantile(log_pmf, p, first: int = 0) -> np.ndarray:
     found, total = np.full(n, np.nan), np.zeros(n)
     for k in range(first, MOST):
         with np.errstate(all="ignore"):
-            total += np.nan_to_num(np.exp(log_pmf(float(k))))
+            mass = np.nan_to_num(np.exp(log_pmf(float(k))))
+        total += mass
         now = np.isnan(found) & (total >= p)
         found[now] = k
         if not np.isnan(found).any():
             break
-        ended = np.isnan(found) & (total > 1.0 - LEFT)
+        ended = np.isnan(found) & ((total > 1.0 - LEFT) | ((total > 0.5) & (mass < RARE)))
         found[ended] = k
     return found
 
@@ -54,7 +56,7 @@ def moments(log_pmf, shape, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         square += float(k) * k * p
         if (
             k > first + 10
-            and (total > 1.0 - LEFT).all()
+            and ((total > 1.0 - LEFT) | ((total > 0.5) & (p < RARE))).all()
             and (k * k * p < LEFT * (1.0 + square)).all()
         ):
             break

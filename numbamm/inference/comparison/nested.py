@@ -102,16 +102,12 @@ def _refuse_different_methods(fits: list[Fit]) -> None:
         )
 
 
-#: Families that have a simpler one at an inner point of a parameter's range: with the
-#: skewness as a parameter the information of the skew normal is regular at zero (Chiogna 2005,
-#: Stat. Methods Appl. 14, 331).
-INNER = {"genpois": "poisson", "compois": "poisson", "skewnormal": "gaussian"}
-
-
 def family_limits(family: Family) -> dict[str, list[Parameter | None]]:
     """The simpler families that a family includes, and which parameters are at an end there.
 
-    An empty list stands for an inner point, None for the shape of the usual negative binomial.
+    An empty list stands for an inner point: with the skewness as a parameter the information of the
+    skew normal is regular at zero (Chiogna 2005, Stat. Methods Appl. 14, 331). None stands for the
+    shape of the usual negative binomial.
     """
     found: dict[str, list[Parameter | None]] = {}
     if family.limit and not family.parameters:
@@ -122,8 +118,8 @@ def family_limits(family: Family) -> dict[str, list[Parameter | None]]:
             found[simpler.name] = [parameter]
             for name, others in family_limits(simpler).items():
                 found.setdefault(name, [parameter, *others])
-    if family.name in INNER:
-        found[INNER[family.name]] = []
+    if family.includes:
+        found[FAMILIES[family.includes].name] = []
     return found
 
 

@@ -12,9 +12,9 @@ from numbamm.inference.fixed.adjust import pvalues
 
 #: Random orders of residuals that a statistic is compared with, and the seed of these.
 PERMUTATIONS, SEED = 999, 0
-#: Tests with p-values below this are talked about.
+#: Tests with p-values below this are explained in words.
 SIGNIFICANT = 0.05
-#: More places than this are thinned at random: distances are a matrix.
+#: Of more places than this a random sample is taken, since their distances are a matrix.
 PLACES = 2000
 
 

@@ -2,6 +2,8 @@
 
 A response's residual is its place among responses that are drawn from the model for its row, random
 among equal ones. If the model is right residuals are uniform between 0 and 1, whatever the family.
+
+The file is long by docstrings of one public function and of the methods of its result.
 """
 
 from __future__ import annotations

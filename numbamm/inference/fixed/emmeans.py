@@ -327,7 +327,7 @@ def _interactions(model, names: list[str], grid) -> list[str]:
     others = [name for name in grid.values if name not in names]
     found: dict[str, set[str]] = {name: set() for name in names}
     for term in fixed_terms(model.frame):
-        columns = {column for e in term.variables for column in _columns_of(model.frame, e)}
+        columns = {column for e in term.variables for column in _columns_of(grid.frame, e)}
         for name in columns & set(names):
             found[name] |= columns & set(others)
     notes = []

@@ -25,6 +25,7 @@ from numbamm.options import flag
 from numbamm.report.digits import coverage
 from numbamm.report.estimates_table import Estimates
 from numbamm.report.result import Result
+from numbamm.sources.variables import with_variables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +144,7 @@ class MarginalMeans(Result):
     @property
     def columns(self) -> Mapping[str, pd.Series]:
         """The variables of the fixed effects, in the rows of the data."""
-        return self.model.frame.columns
+        return with_variables(self.model.frame).columns
 
     def _panels(self, points: str | None = None) -> dict[str, list[Series]]:
         return series.panels_of(self, points)

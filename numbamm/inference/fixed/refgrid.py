@@ -17,6 +17,7 @@ from numbamm.formula.materializer import is_categorical, without_fulldummy
 from numbamm.formula.names import column_of
 from numbamm.inference.fixed.nesting import nested_factors
 from numbamm.options import numbers
+from numbamm.sources.variables import with_variables
 
 #: Largest number of combinations in a grid.
 LARGEST = 1_000_000
@@ -51,7 +52,7 @@ class ReferenceGrid:
     """
 
     def __init__(self, frame, at: Mapping[str, Any] | None = None) -> None:
-        self.frame = frame
+        self.frame = frame = with_variables(frame)
         variables, self.factors = list(frame.columns), factors_of(frame)
         self.values = {name: self._typical(name) for name in variables}
         codes = {v: pd.Index(self.values[v]).get_indexer(frame.columns[v]) for v in self.factors}

@@ -47,6 +47,9 @@ def residual_directions(model) -> Directions:
     for term, own in zip(terms, model.scaled.structure.split(theta), strict=True):
         term.theta = own
     out = _Sums(model, terms).directions()
+    # variances of effects count as small or not beside that of a typical row
+    typical = np.exp(model.residual_side.shift(model.residual_side.phi))
+    out.sizes = [size / typical for size in out.sizes]
     out = _without_known(model.residual_side, out, _bend(model, out))
     return out.along(*independent(out.traces, sigma_given=True))
 
@@ -86,17 +89,17 @@ def _bend(model, directions: Directions) -> np.ndarray:
 
 
 def _curvature(model) -> np.ndarray:
-    """Second derivatives of the model's objective by φ at its θ, by differences of the gradient."""
-    side, criterion = model.residual_side, model.space.criterion
-    theta = model.scaled.to_scaled(model.theta)
+    """Second derivatives of the model's objective by φ, by differences of the gradient.
+
+    Random effects stay relative to a typical row's standard deviation, as in the directions.
+    """
+    side, space = model.residual_side, model.space
+    phi, theta = space.split(space.to_scaled(model.x))
 
     def slopes(phi):
-        at = side.rows.at(phi)
-        if at is None:
-            return np.full(side.size, np.nan)
-        return at.objective_gradient(theta, *criterion)[1][: side.size]
+        return space.gradient(np.concatenate([phi, theta]))[1][: side.size]
 
-    return jacobian(slopes, side.phi, STEP / side.sizes)
+    return jacobian(slopes, phi, STEP / side.sizes)
 
 
 class _Residuals:
@@ -104,10 +107,11 @@ class _Residuals:
 
     With the standard deviations D and the correlations C, of which Q is the inverse, R = DCD. For
     the logarithm of a standard deviation ∂R = LR + RL with L diagonal, for a correlation it is
-    ∂R = D ∂C D.
+    ∂R = D ∂C D. Where σ is estimated, L has mean zero: a covariate far from zero would else have
+    nearly the direction of σ.
     """
 
-    def __init__(self, side) -> None:
+    def __init__(self, side, has_sigma: bool) -> None:
         at = side.rows.at(side.phi)
         self._rows, self._matrices, self._product = (
             at.of.rows,
@@ -116,6 +120,8 @@ class _Residuals:
         )
         self._root = at.root if at.of.sqrtw is None else at.root * at.of.sqrtw[at.of.rows]
         self._slopes = at.of.scales.slopes(side.phi[: at.of.scales.size])
+        if has_sigma and len(self._slopes):
+            self._slopes = self._slopes - self._slopes.mean(axis=1, keepdims=True)
         self.size = side.size
 
     def _as_given(self, M) -> np.ndarray:
@@ -262,7 +268,8 @@ class _Sums:
     def __init__(self, model, terms) -> None:
         self.model, self.terms, self.sigma2 = model, terms, model.sigma**2
         side, frame = model.residual_side, model.frame
-        self.state, self.nphi, self.groups = _Residuals(side), side.size, side.reading.groups
+        self.state = _Residuals(side, has_sigma=not model.estimates.sigma_given)
+        self.nphi, self.groups = side.size, side.reading.groups
         self.E = design.units(terms) if terms else []
         self.parts = parts = _Components(terms, self.groups)
         kept = model.feterm.kept

@@ -97,7 +97,7 @@ def inverse_information(model) -> tuple[np.ndarray, list[str]]:
         try:
             half = np.linalg.inv(np.linalg.cholesky(information[np.ix_(free, free)]))
         except np.linalg.LinAlgError:
-            unknown = "The likelihood does not curve upwards all around: no standard errors."
+            unknown = "The Hessian of the objective is not positive definite: no standard errors."
             return np.full_like(covariance, np.nan), [*notes, unknown]
     root = change @ half.T
     return root @ root.T, notes

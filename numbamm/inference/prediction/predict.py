@@ -1,4 +1,8 @@
-"""`predict`: predictions with or without random effects, for the rows of the fit or new rows."""
+"""`predict`: predictions with or without random effects, for the rows of the fit or new rows.
+
+The file is long by one public function: the signatures by which type checkers know what it returns,
+and its docstring.
+"""
 
 from __future__ import annotations
 

@@ -18,21 +18,44 @@ def surface_of(model) -> type[LinearSurface]:
 
 
 class ResidualSurface(LinearSurface):
-    """x consists of log σ, unless σ is given, φ, and θ; β is optimised for each x."""
+    """x consists of log σ, unless σ is given, φ, and θ; β is optimised for each x.
+
+    In x, σ is the standard deviation of a typical row, and θ are relative to it; φ are scaled to be
+    of ordinary size. So x is of order 1 and its elements hardly depend on each other, however far
+    from zero the covariates of standard deviations are, and whatever their units.
+    """
 
     def __init__(self, model) -> None:
         self._side = model.residual_side
         self._residual = ResidualParameters(self._side)
+        self._powers = model.scaled.structure.scale_powers
         super().__init__(model)
 
     def _start(self, model) -> np.ndarray:
-        sigma = [] if self._given else [np.log(model.sigma)]
-        return np.concatenate([sigma, self._side.phi, model.scaled.to_scaled(model.theta)])
+        side, theta = self._side, model.scaled.to_scaled(model.theta)
+        shift = self._shift(side.phi)
+        sigma = [] if self._given else [np.log(model.sigma) + shift]
+        return np.concatenate([sigma, side.phi * side.sizes, theta * np.exp(-shift * self._powers)])
+
+    def _shift(self, phi) -> float:
+        """The logarithm of a typical row's standard deviation over σ."""
+        return 0.0 if self._given else self._side.shift(phi)
+
+    def user_sigma(self, x) -> float:
+        """σ of rows with d = 1."""
+        return self.sigma(x) * float(np.exp(-self._shift(self._phi(x))))
+
+    def _relative_theta(self, x) -> np.ndarray:
+        """The scaled θ, relative to σ of rows with d = 1."""
+        return self._scaled_theta(x) * np.exp(self._shift(self._phi(x)) * self._powers)
+
+    def theta_values(self, x) -> np.ndarray:
+        return self.model.scaled.to_user(self._relative_theta(x))
 
     @property
     def sizes(self) -> dict:
         """Without σ where it is one of the residuals' standard deviations."""
-        return {} if self._given or self._residual.has_sds else {SIGMA: self.sigma}
+        return {} if self._given or self._residual.has_sds else {SIGMA: self.user_sigma}
 
     @property
     def names(self) -> list[str]:
@@ -40,29 +63,34 @@ class ResidualSurface(LinearSurface):
 
     def _phi(self, x) -> np.ndarray:
         first = 0 if self._given else 1
-        return x[first : first + self._side.size]
+        return x[first : first + self._side.size] / self._side.sizes
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
-        sigma, n = self.sigma(x), self.model.degrees
-        at = self._side.rows.at(self._phi(x))
+        sigma, n, phi = self.user_sigma(x), self.model.degrees, self._phi(x)
+        at = self._side.rows.at(phi)
         if at is None:
             return np.nan, np.full(len(x), np.nan)
-        theta = np.ascontiguousarray(self._scaled_theta(x))
+        theta = np.ascontiguousarray(self._relative_theta(x))
         scaled = sigma / self._scale_of_y
         value, gradient = at.objective_gradient(theta, *self._criterion, scaled)
+        by_phi, by_theta = np.split(gradient, [self._side.size])
         if self._given:
-            return value, gradient
+            return value, np.concatenate([by_phi / self._side.sizes, by_theta])
         r = self._scale_of_y * at.tail.residual_norm()
-        return value, np.insert(gradient, 0, 2 * n - 2 * (r / sigma) ** 2)
+        by_sigma = 2 * n - 2 * (r / sigma) ** 2
+        by_shift = by_theta @ (theta * self._powers) - by_sigma
+        by_phi = (by_phi + by_shift * self._side.shift_slopes(phi)) / self._side.sizes
+        by_theta = by_theta * np.exp(self._shift(phi) * self._powers)
+        return value, np.concatenate([[by_sigma], by_phi, by_theta])
 
     def residual_values(self, x) -> np.ndarray:
         """The parameters of the residuals."""
-        return self._residual.values(self._phi(x), self.sigma(x))
+        return self._residual.values(self._phi(x), self.user_sigma(x))
 
     def parameters(self, points) -> np.ndarray:
         sizes = np.array([[size(x) for size in self.sizes.values()] for x in points])
-        sigma = np.array([self.sigma(x) for x in points])
-        both = np.array([np.concatenate([self._phi(x), self.user_theta(x)]) for x in points])
+        sigma = np.array([self.user_sigma(x) for x in points])
+        both = np.array([np.concatenate([self._phi(x), self.theta_values(x)]) for x in points])
         return self._in_order(sizes, sigma, both, self.coefficients(points))
 
     def _in_order(self, sizes, sigma, both, beta) -> np.ndarray:
@@ -77,7 +105,7 @@ class ResidualSurface(LinearSurface):
         gammas = []
         for x in points:
             tail = self._side.rows.at(self._phi(x)).tail
-            tail.factorize(np.ascontiguousarray(self._scaled_theta(x)))
+            tail.factorize(np.ascontiguousarray(self._relative_theta(x)))
             gammas.append(tail.solve().gamma)
         return coefficients(self.model, np.array(gammas))[1]
 

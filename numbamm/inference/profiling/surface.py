@@ -121,6 +121,10 @@ class Surface(ABC):
         """θ of the user's columns."""
         return self.model.scaled.to_user(self._scaled_theta(x))
 
+    def theta_values(self, x) -> np.ndarray:
+        """θ as the model has them."""
+        return self.user_theta(x)
+
     def curve(self, name: str, reach: float) -> Curve:
         """The profile of one parameter up to |ζ| = reach."""
         if name in self.sizes:
@@ -155,8 +159,7 @@ class Surface(ABC):
         bounds = (0.0 if k in diagonal else -np.inf, np.inf)
 
         def value(x):
-            theta = self._scaled_theta(x)
-            return (self.model.scaled.to_user(theta) if self.model.scaled.is_changed else theta)[k]
+            return self.theta_values(x)[k]
 
         def diagonal_entries(x):
             return self._scaled_theta(x)[diagonal]

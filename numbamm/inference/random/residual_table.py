@@ -82,7 +82,7 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
     names = [name.removesuffix("|Residual") for name in own.names]
     if SIGMA in surface.sizes:
         names.insert(0, SIGMA)
-        error = float(surface.standard_errors(lambda x: np.log(surface.sigma(x))))
+        error = float(surface.standard_errors(lambda x: np.log(surface.user_sigma(x))))
         ends = model.sigma * np.exp([0.0, -z * error, z * error])
         first = [model.sigma, model.sigma * error, *ends[1:]]
         columns = [np.insert(column, 0, x) for column, x in zip(columns, first, strict=True)]
@@ -90,7 +90,7 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
     frame = pd.DataFrame(
         dict(zip(("estimate", "se", "lower", "upper"), columns, strict=True)), index=names
     )
-    notes = [f"{coverage(alpha)} intervals."]
+    notes = [f"{coverage(alpha)} intervals.", *side.notes]
     at_bounds = [name for name, one in zip(names[len(names) - len(met) :], met, strict=True) if one]
     if at_bounds:
         frame.loc[at_bounds, ["se", "lower", "upper"]] = np.nan

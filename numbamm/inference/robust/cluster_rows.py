@@ -1,4 +1,4 @@
-"""`ClusterRows`: the rows of some clusters, or as few rows that tell the same of β.
+"""`ClusterRows`: the rows of some clusters, or fewer rows with the same information about β.
 
 The rows of a cluster may be rotated: only as many of the rotated rows as there are columns of X and
 Z concern these columns, if the residuals have one variance. The others are noise alone, whose
@@ -44,7 +44,7 @@ class ClusterRows:
         return V
 
     def rotated(self) -> ClusterRows:
-        """As few rows, of clusters whose residuals have one variance; else these rows."""
+        """Fewer rows with the same information, if all residuals of a cluster have one variance."""
         rank, columns = self.x.shape[2], self.x.shape[2] + self.U.shape[2]
         if self.R.ndim == 3 or self.x.shape[1] <= columns or np.ptp(self.R, axis=1).any():
             return self

@@ -305,7 +305,7 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         return self.space_of(self._searched[False], self.estimates.nagq, root=root), at
 
     def starts_by_default(self) -> bool:
-        """Whether nobody has set where the search begins, nor bounds."""
+        """Whether start and bounds of the search are the default ones."""
         return self._default_start.is_in(self.optsum) and self._bounds_are_usual()
 
     def twin(self) -> CumulativeLinkMixedModel:
@@ -788,7 +788,8 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
             for (refs, z), b in zip(terms, effects, strict=True):
                 known = refs >= 0
                 by_direction[known, j] += np.einsum("pn,np->n", z[:, known], b[refs[known]])
-        return (by_direction**2).sum(axis=1) + self.effect_variances(terms)
+        of_coefficients = (by_direction**2).sum(axis=1)
+        return of_coefficients + self.effect_variances(terms) if terms else of_coefficients
 
     def leverage(self) -> pd.Series:
         """Variances of the linear predictors times the rows' information about them.

@@ -67,8 +67,8 @@ def joint_covariance(model, quiet: bool) -> np.ndarray:
     else:
         if not (quiet or model.is_singular()):
             warn(
-                "the likelihood does not curve upwards all around the estimates: standard errors "
-                "take the random effects' variances as known, and are too small"
+                "the Hessian of the objective is not positive definite at the estimates: standard "
+                "errors take the random effects' variances as known, and are too small"
             )
     root = model.columns.to_user @ root
     return root @ cov[:size, :size] @ root.T

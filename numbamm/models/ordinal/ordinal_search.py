@@ -140,7 +140,7 @@ def uses_gradient(model, nagq: int) -> bool:
 
 
 def first_options(model) -> OptSummary:
-    """The options of a fit, which begins without random effects' help and with λ = I."""
+    """The options of a fit that begins at the coefficients without random effects, and at λ = I."""
     start = model._start
     size = model.columns.parts.size
     initial = np.concatenate([model.columns.to_user @ start.gamma, start.theta])

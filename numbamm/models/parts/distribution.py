@@ -99,10 +99,12 @@ class RowDistribution:
         return self._less_top(y, below)
 
     def _less_top(self, y, below):
-        """Less the probability of a response that has one at the upper end."""
-        if self.family.name != "ordbeta":
+        """`below`, with the probability of a response at the upper end left out, if it has one."""
+        largest = self.family.largest
+        if largest is None:
             return below
-        return np.where(y >= 1, self.cdf(np.full(len(y), np.nextafter(1.0, 0.0))), below)
+        less = np.full(len(y), np.nextafter(largest, -np.inf))
+        return np.where(y >= largest, self.cdf(less), below)
 
     def quantile(self, p) -> np.ndarray:
         """Quantiles."""

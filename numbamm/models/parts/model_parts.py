@@ -81,10 +81,13 @@ class ModelParts:
             return
         known = self.family.parameters
         if not known:
-            raise OptionError(f"shape: the family {self.family} has no shape to give")
+            raise OptionError(f"shape: the family {self.family} has no shape: leave it out")
         held = known[-1] if len(known) <= 2 else None
         if held is None:
-            raise OptionError(f"shape: the family {self.family} has several: none can be given")
+            raise OptionError(
+                f"shape: the family {self.family} has several shapes, which are estimated: leave "
+                "it out"
+            )
         if held is known[0] and DISPERSION in self.formulas:
             raise OptionError("shape and dispersion both say what the shape is: give one of them")
         value = float(shape)

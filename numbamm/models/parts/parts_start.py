@@ -170,16 +170,30 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
         share = np.clip(np.average(model.frame.y == 0, weights=model.prior_weights), 0.01, 0.99)
         logit = float(np.log(share / (1 - share)))
         values.append((logit,) if parts.mixture == HURDLE else (logit - 0.5, FEW_ZEROS))
-    ends, first = [], values[:1] or [()]
+    ends, first = [], (values[:1] or [()])[0] or (None,)
     for others in product(*values[1:]):
-        tried = []
-        for value in first[0] or (None,):
+
+        def tried(value, others=others):
             chosen = [*([] if value is None else [value]), *others]
             x = np.concatenate([gamma, _psi_of(lines, chosen)])
-            tried.append((alone.value(x), x))
-        ends.append(min(tried, key=lambda end: end[0]))
+            return alone.value(x), x
+
+        ends.append(_lowest(first, tried))
     ends.sort(key=lambda end: end[0])
     return [x for value, x in ends if np.isfinite(value)]
+
+
+def _lowest(values, tried):
+    """The lowest of what is tried at values in order, from the middle on while it falls."""
+    ends, middle = {}, len(values) // 2
+    for way in (1, -1):
+        rises, k = 0, middle
+        while 0 <= k < len(values) and rises < 2:  # one rise may be a ripple
+            ends[k] = ends.get(k) or tried(values[k])
+            before = ends.get(k - way, (np.inf,))[0]
+            rises = rises + 1 if ends[k][0] >= before < np.inf else 0
+            k += way
+    return min(ends.values(), key=lambda end: end[0])
 
 
 def _psi_of(lines, values) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,38 +14,46 @@ from numbamm.formula.levels import as_array, level_codes, positions, type_hint
 from numbamm.formula.parts.dispersion_text import FITTED, DispersionText
 from numbamm.models.residual_side.texts import DISPERSION
 
-#: Values whose mean is more than this many times their range are too far from zero for exp(v φ).
-FAR = 10.0
+#: Where the mean of a column is more than this many times its range, rows in which it is zero have
+#: a standard deviation that may not be representable, and σ is that of rows at the mean.
+FAR = 30.0
 
 
 class ConstPower:
-    """d = c + |v|^δ, φ = (log c, δ).
+    """d = c + |v|^δ = m^δ(e^κ + |v / m|^δ), φ = (κ, δ), so that φ do not depend on v's unit.
 
     Parameters
     ----------
     v : ndarray, shape (n,)
         Positive.
+    size_of_v : float, optional
+        m; by default the median of v.
     """
 
     size = 2
 
-    def __init__(self, v) -> None:
-        self.v = v
+    def __init__(self, v, size_of_v: float | None = None) -> None:
+        self.m = float(np.median(v)) if size_of_v is None else size_of_v
+        self.v, self.log_m = v / self.m, float(np.log(self.m))
 
     def values(self, phi) -> np.ndarray:
         """log d, shape (n,)."""
         with np.errstate(over="ignore"):
-            return np.log(np.exp(phi[0]) + self.v ** phi[1])
+            return phi[1] * self.log_m + np.log(np.exp(phi[0]) + self.v ** phi[1])
 
     def slopes(self, phi) -> np.ndarray:
         """Derivatives of log d by φ, shape (2, n)."""
         power = self.v ** phi[1]
         d = np.exp(phi[0]) + power
-        return np.array([np.exp(phi[0]) / d, power * np.log(self.v) / d])
+        return np.array([np.exp(phi[0]) / d, self.log_m + power * np.log(self.v) / d])
 
     def take(self, rows) -> ConstPower:
         """The same for some rows, in another order."""
-        return ConstPower(self.v[rows])
+        return ConstPower(self.v[rows] * self.m, self.m)
+
+    def parameters(self, phi) -> np.ndarray:
+        """c and δ."""
+        return np.array([np.exp(phi[0] + phi[1] * self.log_m), phi[1]])
 
 
 @dataclass
@@ -62,10 +70,14 @@ class Deviations:
         What φ are multiplied by to be of ordinary size.
     shown : list of str
         Names of the parameters that users see.
-    is_log : ndarray of bool
-        Which of these are exp(φ); the others are φ.
+    are_positive : ndarray of bool
+        Which of these are positive.
     strata : pandas.Index or None
         Labels of the strata that have parameters of their own.
+    origins : ndarray, shape (size,)
+        What was taken off the columns of W; zero but for those far from zero.
+    typical : list of str
+        Where the standard deviation is σ, in words, if that is not where columns are zero.
     """
 
     part: Any
@@ -73,8 +85,14 @@ class Deviations:
     start: np.ndarray
     sizes: np.ndarray
     shown: list[str]
-    is_log: np.ndarray
+    are_positive: np.ndarray
     strata: pd.Index | None = None
+    origins: np.ndarray | float = 0.0
+    typical: list[str] = field(default_factory=list)
+
+    def parameters(self, phi) -> np.ndarray:
+        """What users see of φ."""
+        return self.part.parameters(phi) if isinstance(self.part, ConstPower) else phi
 
 
 def log_linear(W, names: list[str], offset=None) -> Deviations:
@@ -92,7 +110,7 @@ def of_cells(codes, labels: list[str]) -> Deviations:
     W = (codes[:, None] == np.arange(1, len(labels))).astype(np.float64)
     names = [f"log_sd_{label}" for label in labels[1:]]
     own = log_linear(W, names)
-    own.shown, own.is_log = [], np.zeros(0, dtype=bool)  # users see the standard deviations
+    own.shown, own.are_positive = [], np.zeros(0, dtype=bool)  # users see the standard deviations
     own.sizes = np.ones(len(names))
     return own
 
@@ -136,21 +154,42 @@ def _of_formula(text, frame) -> Deviations:
             f"dispersion={text.text!r}: {', '.join(names)} and the intercept are linearly "
             "dependent in the rows used: leave one out"
         )
-    for name, column in zip(names, W.T, strict=True):
-        _near_zero(text, column, name)
-    return log_linear(W, [f"dispersion.{name}" for name in names])
+    return _about_origins(W, [f"dispersion.{name}" for name in names], names)
 
 
-def _near_zero(text, v, name: str) -> None:
-    """Refuse values far from zero, where exp(v φ) overflows although it hardly differs by rows.
+def _about_origins(W, names: list[str], columns: list[str], value=float) -> Deviations:
+    """log d = Wφ, with columns far from zero about their means.
 
-    σ is the standard deviation of a row where v is zero, and cannot be represented.
+    Parameters
+    ----------
+    W : ndarray, shape (n, size)
+    names : list of str
+        Of φ.
+    columns : list of str
+        What users call the columns.
+    value : callable
+        What users see of a mean.
     """
-    extent = float(np.ptp(v))
-    if extent > 0 and abs(v.mean()) > FAR * extent:
+    means = W.mean(axis=0)
+    far = np.abs(means) > FAR * np.ptp(W, axis=0)
+    origins = np.where(far, means, 0.0)
+    own = log_linear(W - origins, names)
+    own.origins = origins
+    own.typical = [f"{columns[j]} is {value(means[j]):.6g}" for j in np.flatnonzero(far)]
+    return own
+
+
+def _refuse_far(text, v) -> None:
+    """Refuse strata with parameters of their own of values far from zero.
+
+    With one intercept for all, they cannot be about a mean, and σ may not be representable.
+    """
+    if text.by is not None and abs(v.mean()) > FAR * np.ptp(v):
         raise DataError(
-            f"dispersion={text.text!r}: '{name}' is between {v.min():.10g} and {v.max():.10g}, far "
-            "from 0, where the standard deviation is σ: subtract its mean before the fit"
+            f"dispersion={text.text!r}: '{text.covariate}' hardly varies for its distance from 0 "
+            f"(1 in a power), where all strata of '{text.by}' have the same standard deviation: "
+            f"subtract its mean, or divide by it in a power, or write '~ {text.covariate} * "
+            f"{text.by}', which lets the strata differ"
         )
 
 
@@ -174,9 +213,10 @@ def _positive(text, v, rows: str = "of those used") -> np.ndarray:
     return np.abs(v)
 
 
-def _by_stratum(text, frame, v, name: str) -> Deviations:
+def _by_stratum(text, frame, v, name: str, value=float) -> Deviations:
     if text.by is None:
-        return log_linear(v[:, None], [name])
+        return _about_origins(v[:, None], [name], [text.covariate], value)
+    _refuse_far(text, v)
     codes, labels = level_codes(frame.part_columns[text.by])
     W = v[:, None] * (codes[:, None] == np.arange(len(labels)))
     own = log_linear(W, [f"{name}[{text.by}={label}]" for label in labels])
@@ -185,19 +225,18 @@ def _by_stratum(text, frame, v, name: str) -> Deviations:
 
 
 def _power(text, frame, v) -> Deviations:
-    return _by_stratum(text, frame, np.log(_positive(text, v)), "power")
+    return _by_stratum(text, frame, np.log(_positive(text, v)), "power", np.exp)
 
 
 def _exp(text, frame, v) -> Deviations:
-    _near_zero(text, v, text.covariate)
     return _by_stratum(text, frame, v, "rate")
 
 
 def _constpower(text, frame, v) -> Deviations:
-    v = _positive(text, v)
+    part = ConstPower(_positive(text, v))
     names, shown = ["log_const", "power"], ["const", "power"]
-    start = np.array([np.log(np.median(v)), 1.0])
-    return Deviations(ConstPower(v), names, start, np.ones(2), shown, np.array([True, False]))
+    start, positive = np.array([0.0, 1.0]), np.array([True, False])  # c is the median at first
+    return Deviations(part, names, start, np.ones(2), shown, positive)
 
 
 def _fixed(text, frame, v) -> Deviations:
@@ -232,7 +271,7 @@ def new_part(text: DispersionText, of_fit: Deviations, new, means) -> Any:
     """
     if text.function is None:
         W = new.parts[DISPERSION]
-        return LogLinear(W[:, [name != "Intercept" for name in new.names]])
+        return LogLinear(W[:, [name != "Intercept" for name in new.names]] - of_fit.origins)
     v, rows = means if text.covariate == FITTED else _covariate(text, new), "of the new data"
     if text.function == "fixed":
         if (v <= 0).any():
@@ -242,10 +281,10 @@ def new_part(text: DispersionText, of_fit: Deviations, new, means) -> Any:
             )
         return LogLinear(np.zeros((len(v), 0)), 0.5 * np.log(v))
     if text.function == "constpower":
-        return ConstPower(_positive(text, v, rows))
+        return ConstPower(_positive(text, v, rows), of_fit.part.m)
     v = v if text.function == "exp" else np.log(_positive(text, v, rows))
     if of_fit.strata is None:
-        return LogLinear(v[:, None])
+        return LogLinear(v[:, None] - of_fit.origins)
     codes = positions(new.part_columns[text.by], of_fit.strata)
     unseen = new.part_columns[text.by][codes < 0].drop_duplicates().tolist()
     if unseen:

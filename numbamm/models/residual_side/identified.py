@@ -43,7 +43,7 @@ def undetermined(space, names: list[str]) -> list[str]:
 
 
 def _some_point(space) -> np.ndarray:
-    """Coordinates that are special in nothing."""
+    """Coordinates at which no derivative vanishes by chance."""
     side, joint = space.side, space.scaled.structure
     phi = side.start + np.linspace(0.1, 0.2, side.size) / side.sizes
     theta = [s.some_theta() for s in joint.structures]
@@ -51,7 +51,7 @@ def _some_point(space) -> np.ndarray:
 
 
 def warn_of_undetermined(model) -> None:
-    """Say before a fit which parameters several values of which fit equally well.
+    """Warn before a fit of parameters that the data do not determine.
 
     Warns
     -----

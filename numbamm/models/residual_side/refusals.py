@@ -27,7 +27,7 @@ def refuse_structure(model, what: str, remedy: str) -> None:
 
 
 def refuse_correlated(model, what: str, remedy: str) -> None:
-    """As `refuse_structure`; standard deviations that differ will do."""
+    """As `refuse_structure`, but standard deviations may differ."""
     side = model.residual_side
     if side is not None and side.texts.residual is not None:
         refuse_structure(model, what, remedy)

@@ -23,7 +23,7 @@ BOUND = 1e-2
 EDGE = 6.0
 #: A standard deviation is zero below this share of the median of all rows.
 NO_DEVIATION = 1e-3
-#: With more visits than this a table does not print correlations that parameters tell.
+#: Tables of more visits than this leave out correlations that follow from the parameters.
 WIDE = 6
 
 
@@ -246,8 +246,7 @@ class ResidualSide:
                 sds = sigma * np.exp(np.append(0.0, own))
                 found |= {f"sd_{label}": sd for label, sd in zip(cells.labels, sds, strict=True)}
             else:
-                values = np.where(d.is_log, np.exp(own), own)
-                found |= dict(zip(d.shown, values, strict=True))
+                found |= dict(zip(d.shown, d.parameters(own), strict=True))
         shapes = [shape.name for shape in self.table.shapes]
         found |= dict(zip(shapes, self.table.shape_values(phi[at:]), strict=True))
         return {name: float(value) for name, value in found.items()}
@@ -278,13 +277,19 @@ class ResidualSide:
         return lines
 
     @property
+    def notes(self) -> list[str]:
+        """What users must know of σ."""
+        places = [words for d in self._deviations for words in d.typical]
+        return [f"sigma is the standard deviation where {' and '.join(places)}."] if places else []
+
+    @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Bounds of those of `parameters` that have some."""
         found: dict[str, tuple[float, float]] = {}
         if self.reading.cells is not None:
             found |= {f"sd_{label}": (0.0, np.inf) for label in self.reading.cells.labels}
         for d in self._deviations[self.reading.cells is not None :]:
-            positive = np.broadcast_to(d.is_log, len(d.shown))
+            positive = np.broadcast_to(d.are_positive, len(d.shown))
             found |= {n: (0.0, np.inf) for n, p in zip(d.shown, positive, strict=True) if p}
         return found | {shape.name: (shape.lower, shape.upper) for shape in self.table.shapes}
 

@@ -139,10 +139,13 @@ class ResidualSpace(ModelSpace):
         degrees, _, sigma = self.criterion
         if not np.isfinite(slopes).all():
             return slopes, np.full((len(z), len(z)), np.nan)
-        J = self._change(phi, theta)
-        theta = theta * self._factor(phi)
-        H = self.rows.at(phi).information(theta, degrees, sigma, exact_part)
-        return slopes, J.T @ H @ J
+        J, at = self._change(phi, theta), self.rows.at(phi)
+        H = J.T @ at.information(theta * self._factor(phi), degrees, sigma) @ J
+        if exact_part:
+            size = np.concatenate([np.ones(self._before), self._factor(phi)])
+            shift = self.side.shift_slopes(phi) * (sigma == 0)
+            H += at.exact_part(shift) * np.outer(size, size)
+        return slopes, H
 
     def log_sigma(self, z: np.ndarray) -> float:
         """log σ̂ at z, σ being that of a row with d = 1, in units of the scaled response."""

@@ -57,13 +57,13 @@ def test_objective_and_gradient(which, chains, reml, sigma):
 @each_design
 @pytest.mark.parametrize("sigma", [0.0, 1.3])
 def test_average_information(which, chains, sigma):
-    """The rows of φ, without the exact part."""
+    """The rows of φ."""
     design = some_design(which)
     z = some_point(design)
     degrees, constant = fixed(design, 1)
     at = correlated_rows(design, chains).at(z[:3])
     at.objective_gradient(z[3:], degrees, constant, sigma)
-    H = at.information(z[3:], degrees, sigma, exact_part=False)
+    H = at.information(z[3:], degrees, sigma)
     inverse = np.linalg.inv(marginal(design, z))
     X = design.X
     P = inverse - inverse @ X @ np.linalg.solve(X.T @ inverse @ X, X.T @ inverse)

@@ -58,8 +58,11 @@ def test_as_by_rows(which, reml):
     assert_allclose(found.objective_gradient(*arguments)[1], gradient, rtol=1e-9, atol=1e-9)
     H = expected.information(theta, degrees, 0.0)
     assert_allclose(found.information(theta, degrees, 0.0), H, rtol=1e-8, atol=1e-8)
-    exact = (H - found.information(theta, degrees, 0.0, exact_part=False))[: len(PHI), : len(PHI)]
-    assert_allclose(exact, 2 * np.diag(gradient[: len(PHI)]), rtol=1e-8, atol=1e-8)  # of strata
+    for shift in (np.zeros(2), np.array([0.3, -0.1])):
+        exact = found.exact_part(shift)
+        assert_allclose(exact, expected.exact_part(shift), rtol=1e-8, atol=1e-8)
+        if not shift.any():  # of indicators of strata
+            assert_allclose(exact[:2, :2], 2 * np.diag(gradient[:2]), rtol=1e-8, atol=1e-8)
     assert_allclose(found.leverage(theta), expected.leverage(theta), atol=1e-12)
     M = np.random.default_rng(1).normal(size=(len(design.y), 2))
     assert_allclose(found.solve(M), expected.solve(M))

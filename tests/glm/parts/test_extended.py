@@ -80,3 +80,17 @@ def test_what_has_no_such_density_is_refused():
 
     with pytest.raises(OptionError, match="no predictors besides"):
         extended(replace(plain, name="other"))
+
+
+def test_a_beta_binomial_near_its_limit():
+    """P(0) as a product over the trials, where scipy loses its digits."""
+    family, mu, n = FAMILIES["betabinomial"], np.array([0.3, 0.02, 0.6]), np.array([6.0, 40, 300])
+    for precision in (10.0, 1e6, 1e9, 1e13, 1e300):
+        wanted = [
+            np.prod([1 - m / (1 + k / precision) for k in range(int(t))])
+            for m, t in zip(mu, n, strict=True)
+        ]
+        found = family.zero(mu, n, precision)
+        np.testing.assert_allclose(found, wanted, rtol=2e-6)
+        np.testing.assert_allclose(family.cdf(0 * mu, mu, n, precision), wanted, rtol=2e-6)
+        assert (family.quantile(0.5, mu, n, precision) * n >= 0).all()

@@ -115,3 +115,22 @@ def test_power_is_of_the_location():
     assert model().power("low|mid", n=3, seed=1).frame["value"].iloc[0] == pytest.approx(
         model().params["low|mid"]
     )
+
+
+def test_models_without_random_effects():
+    plain = mm.clmm("y ~ x + `odd name`", data())
+    cv = plain.cross_validate(k=4, seed=2)
+    assert np.isfinite(cv.frame["rps"]).all()
+    assert plain.leverage().between(0, 1).all()
+    robust = plain.coef_table(robust="CR0", cluster=data()["g"]).frame
+    assert_allclose(robust["se"], plain.bse, rtol=0.8)
+    with pytest.raises(mm.OptionError, match="cluster must be given"):
+        plain.coef_table(robust="CR0")
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog", "loglog", "cauchit"])
+def test_every_link_and_two_categories(link):
+    d = data().assign(y=data()["y"].cat.codes > 1)
+    cv = mm.clmm(FORMULA, d, link).cross_validate(k=3, seed=0)
+    # of two categories the ranked probability score is Brier's
+    assert cv.frame.loc["all", "rps"] < 0.25 and "failed" not in str(cv)

@@ -66,15 +66,3 @@ def test_every_family_is_tried_and_what_cannot_be_said_in_words():
     assert len(left_out) == len(names) - len(skipped) - 3
     [gamma] = [note for note in left_out if note.startswith("gamma")]
     assert "its likelihood is a density" in gamma
-
-
-@pytest.mark.filterwarnings("ignore::numbamm.errors.NumbammWarning")
-def test_zeros_of_a_beta_binomial_at_its_limit_are_binomial():
-    rng = np.random.default_rng(0)
-    d = {"n": np.full(80, 5), "g": np.arange(80) % 8}
-    d["k"] = np.maximum(rng.binomial(5, 0.3, 80), 1)
-    b, bb = (mm.glmm("cbind(k, n - k) ~ 1 + (1 | g)", d, f) for f in ("binomial", "betabinomial"))
-    assert bb.flat_parts
-    expected = [m.check_zeroinflation().frame["expected"].iloc[0] for m in (b, bb)]
-    assert expected[1] == pytest.approx(expected[0], rel=1e-3)
-    assert mm.lrtest(b, bb).frame["pvalue"].iloc[1] == 1.0

@@ -83,7 +83,7 @@ def test_all_products(data, terms, batch, monkeypatch):
     m = mm.lmm(f"y ~ x + {terms}", data, reml=True)
     t = np.concatenate([[np.log(m.sigma**2)], PHI, np.zeros(len(m.theta))])
     dense = DenseInference(covariance(m, data), t, m.frame.X, m.frame.y)
-    monkeypatch.setattr(residual_directions, "_Residuals", lambda side: State(data, PHI))
+    monkeypatch.setattr(residual_directions, "_Residuals", lambda side, has_sigma: State(data, PHI))
     side = SimpleNamespace(size=2, reading=SimpleNamespace(groups=data.g.to_numpy()))
     estimates = SimpleNamespace(beta=dense.beta, sigma_given=False, reml=True)
     shared = {name: getattr(m, name) for name in ("scaled", "frame", "feterm", "sigma", "nobs")}

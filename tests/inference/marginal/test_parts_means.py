@@ -1,14 +1,18 @@
 """Averages of what models of several parts predict, by brute force in all parameters."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import expit
 from scipy.stats import nbinom
 
 import numbamm as mm
-from numbamm.errors import OptionError
+from numbamm.errors import DataError, OptionError
 from numbamm.inference.marginal.mean_kinds import grid_for, means_of
 
 KINDS = ("response", "conditional", "zprob", "dispersion")
@@ -215,3 +219,45 @@ def test_what_a_model_does_not_have_is_refused(models, data):
         plain.slopes("x", type="zprob")
     with pytest.raises(OptionError, match="bias_adjust"):
         models["zi"].emmeans("f", type="response", bias_adjust=True)
+
+
+def test_columns_that_depend_on_others(data):
+    """What the data do not tell has no average: dropped columns are not zero."""
+    d = data.assign(twice=2 * data["x"] - 1)
+    with pytest.raises(DataError, match="'one' has a single level"):
+        mm.glmm("y ~ x + (1 | g)", d, "poisson", zi="~ x + one")
+    model = mm.glmm("y ~ x + f + (1 | g)", d, "poisson", zi="~ x + twice")
+    assert np.isfinite(model.emmeans("f", type="conditional").frame["se"]).all()
+    slope = model.slopes("x", type="zprob")  # of x alone, while twice stays
+    assert slope.frame["estimate"].isna().all() and "not estimable" in str(slope)
+    assert np.isfinite(model.slopes("x", type="conditional").frame["se"]).all()
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    shift=st.floats(-1e3, 1e3),
+    size=st.sampled_from([1e-4, 0.3, 1e3]),
+    order=st.randoms(use_true_random=False),
+)
+def test_any_units_and_orders(shift, size, order):
+    d, rows = make(), list(range(240))
+    order.shuffle(rows)
+    moved = d.assign(x=size * (d["x"] + shift)).iloc[rows]
+    one, other = _fit_of(None), _fit_of(moved)
+    for kind in ("response", "zprob"):
+        a, b = (m.emmeans("f", type=kind).frame for m in (one, other))
+        assert_allclose(b["estimate"], a["estimate"], atol=1e-2 * a["se"].min())
+        assert_allclose(b["se"], a["se"], rtol=1e-2)
+    a, b = (m.anova(part="zi").frame["chisq"] for m in (one, other))
+    assert_allclose(b, a, rtol=2e-2)
+
+
+@cache
+def _own_fit():
+    return mm.glmm("y ~ x + f + (1 | g)", make(), "poisson", zi="~ x")
+
+
+def _fit_of(moved):
+    if moved is None:
+        return _own_fit()
+    return mm.glmm("y ~ x + f + (1 | g)", moved, "poisson", zi="~ x")

@@ -57,7 +57,7 @@ def test_likelihood_ratios_hold_their_level(design):
 
 def test_executors_make_the_same(fitted):
     model = fitted(SLEEP, "sleepstudy")
-    options = {"n": 200, "seed": 3, "ddf": "satterthwaite"}
+    options = {"n": 40, "seed": 3, "ddf": "satterthwaite"}
     one = model.power(**options).frame
     with ThreadPoolExecutor(2) as pool:  # as to another process, by pickle
         two = model.power(**options, workers=Posting(pool)).frame

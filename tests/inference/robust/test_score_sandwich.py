@@ -20,26 +20,29 @@ def model():
     )
 
 
-def loglik(x, d, herd):
+def arrays_of_herds():
+    """Columns, incidence and size of the rows of each herd."""
+    for _, part in mm.datasets.load("cbpp").groupby("herd", observed=True):
+        X = np.column_stack([np.ones(len(part)), *(part["period"].astype(str) == k for k in "234")])
+        yield X, part["incidence"].to_numpy()[:, None], part["size"].to_numpy()[:, None]
+
+
+def loglik(x, X, k, n):
     """The log-likelihood of one herd, but for constants, by many nodes of N(0, 1)."""
     nodes, weights = hermegauss(80)
-    part = d[d["herd"] == herd]
-    X = np.column_stack([np.ones(len(part)), *(part["period"].astype(str) == k for k in "234")])
     eta = (X @ x[:-1])[:, None] + x[-1] * nodes
-    k, n = part["incidence"].to_numpy()[:, None], part["size"].to_numpy()[:, None]
     rows = k * eta - n * np.logaddexp(0, eta)
     return np.log(np.exp(rows.sum(axis=0)) @ weights)
 
 
 def test_scores_by_quadrature(model):
-    d, x = mm.datasets.load("cbpp"), model.optsum.final
-    herds = list(d["herd"].unique())
+    herds, x = list(arrays_of_herds()), model.optsum.final
     h = 1e-4
     steps = h * np.eye(len(x))
     scores = np.array(
-        [[(loglik(x + s, d, j) - loglik(x - s, d, j)) / (2 * h) for s in steps] for j in herds]
+        [[(loglik(x + s, *j) - loglik(x - s, *j)) / (2 * h) for s in steps] for j in herds]
     )
-    total = lambda at: sum(loglik(at, d, j) for j in herds)  # noqa: E731
+    total = lambda at: sum(loglik(at, *j) for j in herds)  # noqa: E731
     H = np.array(
         [
             [

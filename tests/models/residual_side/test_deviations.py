@@ -1,8 +1,12 @@
 """Standard deviations of rows: their derivatives, and what is refused."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import numbamm as mm
@@ -28,6 +32,10 @@ FRAME = pd.DataFrame(
 )
 
 
+def FACTOR(d):
+    return 1.0 * (d.f == "b") + 2 * (d.f == "ü")
+
+
 def deviations(text):
     texts = Texts.of(None, text)
     frame = model_frame("y ~ 1", FRAME, **texts.frame_options)
@@ -44,7 +52,10 @@ def deviations(text):
         ("power(x, by=f)", [1, 2, 3], lambda d: d.f.map({"a": 1, "b": 2, "ü": 3}) * np.log(d.x)),
         ("exp(signed)", [0.7], lambda d: 0.7 * d.signed),
         ("fixed(x)", [], lambda d: np.log(d.x) / 2),
-        ("constpower(x)", [np.log(2), 3], lambda d: np.log(2 + d.x**3)),
+        ("constpower(x)", [-0.4, 3], lambda d: np.log(d.x.median() ** 3 * np.exp(-0.4) + d.x**3)),
+        ("~ f + year", [1, 2, 3], lambda d: FACTOR(d) + 3 * (d.year - 2002)),
+        ("exp(stamp)", [1e-4], lambda d: 1e-4 * (d.stamp - d.stamp.mean())),
+        ("power(stamp)", [2], lambda d: 2 * (np.log(d.stamp) - np.log(d.stamp).mean())),
     ],
 )
 def test_log_standard_deviations(text, phi, expected):
@@ -73,12 +84,75 @@ def test_a_constant_and_a_power_of_other_rows():
         ("~ x + I(2 * x)", DataError, "linearly dependent"),
         ("~ absent", DataError, "no column 'absent'"),
         ("~ one", DataError, "one and the intercept are linearly dependent"),
-        ("~ f + year", DataError, "'year' is between 2000 and 2004, far from 0"),
-        ("exp(stamp)", DataError, "far from 0, where the standard deviation is σ: subtract"),
-        ("exp(stamp, by=f)", DataError, "'stamp' is between"),
+        ("exp(stamp, by=f)", DataError, "'stamp' hardly varies for its distance from 0"),
+        ("power(stamp, by=f)", DataError, "subtract its mean, or divide by it in a power"),
         ("power(absent)", DataError, "no column 'absent'"),
     ],
 )
 def test_what_is_refused(text, error, words):
     with pytest.raises(error, match=words.replace("(", "\\(")):
         mm.LinearMixedModel("y ~ 1", FRAME, dispersion=text)
+
+
+# ---- units and origins of covariates ------------------------------------------------------------
+
+
+def rows():
+    rng = np.random.default_rng(2)
+    d = pd.DataFrame([(g, t) for g in range(15) for t in range(4)], columns=["g", "t"])
+    d["x"], d["u"] = rng.uniform(-0.5, 0.5, len(d)), rng.uniform(1, 4, len(d))
+    d["y"] = 0.3 * d.t + rng.normal(size=15)[d.g]
+    d["y"] += rng.normal(size=len(d)) * (0.3 + d.u**0.7) * np.exp(0.8 * d.x)
+    return d.drop(index=[3, 17, 41])
+
+
+ROWS = rows()
+
+
+@cache
+def figures(dispersion, unit=1.0, origin=0.0):
+    """What depends neither on the covariate's unit nor on its origin, and what does."""
+    d = ROWS.assign(x=(ROWS.x + origin) * unit, u=ROWS.u * unit)
+    m = mm.lmm("y ~ t + (1 | g)", d, reml=True, dispersion=dispersion)
+    table = m.residual_parameters().frame
+    same = [m.objective, *m.tidy(ddf="satterthwaite").df.dropna()]
+    same += [*m.tidy(ddf="kenward-roger").df.dropna(), *m.bse, *m.varcorr["g"].sd]
+    same += [*m.predict(d.head(3)), *m.residuals("normalized").head(3)]
+    return m, np.array(same), table
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.sampled_from(["~ x", "exp(x)", "power(u)", "constpower(u)"]),
+    st.floats(-6, 6),
+    st.sampled_from([0.0, -3.0, 9.0, 28.0, 33.0, 1e5]),
+)
+def test_fits_depend_on_no_unit_and_no_origin(dispersion, log_unit, origin):
+    unit = 10.0**log_unit
+    by_u = "u" in dispersion
+    m, same, table = figures(dispersion, unit, 0.0 if by_u else origin)
+    first, expected, of_first = figures(dispersion)
+    assert_allclose(same, expected, rtol=2e-5, atol=1e-6)
+    assert m.optsum.feval == first.optsum.feval or m.optsum.restarts
+    column = "se" if dispersion != "constpower(u)" else "estimate"
+    power = 0 if by_u else 1  # a slope is by unit
+    assert_allclose(table[column].iloc[-1] * unit**power, of_first[column].iloc[-1], rtol=1e-3)
+
+
+def test_a_constant_beside_a_power_changes_with_the_unit():
+    """σ(c + v^δ) = σk^-δ (ck^δ + (kv)^δ): what users see does, the rest does not."""
+    (m, _, here), (other, _, there) = (figures("constpower(u)", unit) for unit in (1.0, 1e3))
+    c, power = here.estimate[["const", "power"]]
+    assert_allclose(there.estimate["const"], c * 1e3**power, rtol=1e-4)
+    assert_allclose(other.sigma, m.sigma * 1e3**-power, rtol=1e-4)
+
+
+def test_where_sigma_is_the_standard_deviation_is_said():
+    m, _, _ = figures("~ x", 1.0, 1e5)
+    note = f"sigma is the standard deviation where x is {1e5 + ROWS.x.mean():.6g}."
+    assert note in str(m.summary()) and note in str(m.residual_parameters())
+    first, _, _ = figures("~ x")
+    at_mean = first.sigma * np.exp(first.residual_side.phi[0] * ROWS.x.mean())
+    assert_allclose(m.sigma, at_mean, rtol=1e-5)
+    profile = m.profile("sigma").conf_int()
+    assert_allclose(profile, figures("~ x", 1.0, 33.0)[0].profile("sigma").conf_int(), rtol=1e-4)

@@ -37,8 +37,8 @@ CASES = {
         {"family": "poisson", "tail": "sparse"},
         True,
     ),
-    "slope, full": ("count ~ x + (1 + x | g)", {"family": "poisson", "weights": "w"}, False),
-    "trials": ("cbind(hits, n - hits) ~ x + (1 | g)", {"family": "binomial"}, True),
+    "slope": ("count ~ x + (1 + x | g)", {"family": "poisson", "weights": "w"}, True),
+    "trials, full": ("cbind(hits, n - hits) ~ x + (1 | g)", {"family": "binomial"}, False),
     "given shape": ("count ~ x + (1 | g)", {"family": "negativebinomial", "shape": 2.0}, True),
 }
 
@@ -86,6 +86,14 @@ def test_what_follows_from_the_fit(request):
 def test_an_iterative_tail_is_refused(no_memory):
     with pytest.raises(mm.OptionError, match="read again for every step, in memory; leave tail"):
         mm.glmm(CASES["two factors"][0], cut(counts(), *CUTS), "bernoulli", tail="iterative")
+
+
+def test_quadrature_is_refused_before_a_search(no_memory):
+    with (
+        pytest.warns(mm.NumbammWarning, match="a pass"),
+        pytest.raises(mm.OptionError, match="nagq=5 needs the rows in memory"),
+    ):
+        mm.glmm("count ~ x + (1 | g)", cut(counts(), *CUTS), "poisson", nagq=5)
 
 
 def test_families_that_need_all_rows(no_memory):
