@@ -836,6 +836,7 @@ class GeneralizedLinearMixedModel(GeneralizedObjective, MixedModel):
             self.optsum.elapsed = perf_counter() - begin
             self._estimates = self._estimate(self.optsum.final, float(self.optsum.fmin))
             self._estimates.at_minimum = end.is_minimum
+            self._estimates.flat_parts = stages.flats
             self._estimates.monte_carlo = errors
             note_errors(self, errors)
             self._note_tail()

@@ -104,6 +104,8 @@ class Stages:
 
     def __init__(self, model, fast: bool, nagq: int, **shown) -> None:
         self.model, self._fast, self._nagq, self._shown = model, fast, nagq, shown
+        #: Flat directions where the search ended, if that has been asked.
+        self.flats: list | None = None
 
     def run(self) -> Ending:
         """Search; `optsum` has the best end, about which the result tells."""
@@ -140,7 +142,8 @@ class Stages:
         """Whether searches end here and there along a direction in which the objective is flat."""
         from numbamm.models.parts.degenerate import flat_directions
 
-        return bool(flat_directions(self.model))
+        self.flats = flat_directions(self.model)
+        return bool(self.flats)
 
     def _had_no_gradient(self) -> bool:
         """Whether a small model has a gradient that the search of the best end did not take."""
@@ -226,7 +229,7 @@ class Stages:
                 if reported := other_minimum(model, here, there, rise):
                     return end._replace(other=reported)
                 if other.counts and rise < -RESTART_GAIN:  # of smaller standard deviations
-                    kept = other
+                    kept, self.flats = other, None
                     vars(model).update(kept.attributes)
                     self._restore_options(chosen, usual)
             if interrupted:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from glm.parts.part_families import ALL, parameters
 
+from numbamm.glm.family import FAMILIES
 from numbamm.glm.parts.mixture import HURDLE, INFLATED, PLAIN
 from numbamm.models.parts.distribution import RowDistribution
 
@@ -40,3 +41,14 @@ def test_quantiles_are_inverse_to_the_distribution_function(name, kind):
     q = of.quantile(p)
     assert (of.cdf(q) >= p - 1e-9).all()
     assert (of.below(q) <= p + 1e-9).all()
+
+
+def test_the_mean_of_an_ordered_beta_response_counts_its_ends():
+    """It is the area above the distribution function, and not the mean of the beta part."""
+    family, mu = FAMILIES["ordbeta"], np.array([0.1, 0.45, 0.9])
+    y = (np.arange(4000) + 0.5) / 4000
+    parameters = {"precision": 3.0, "lower": -1.2, "log_gap": 0.8}
+    above = 1 - family.cdf(y[:, None], mu, *parameters.values())
+    mean = family.expectation(mu, parameters["lower"], parameters["log_gap"])
+    np.testing.assert_allclose(mean, above.mean(axis=0), atol=1e-5)
+    assert (np.abs(mean - mu) > 0.003).all()
