@@ -40,6 +40,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         path = item.path.relative_to(Path(__file__).parent)
         long = item.get_closest_marker("slow") or item.get_closest_marker("fuzz")
+        long = long or "plots" in path.parts  # which are drawn
         if not long and (path.as_posix() in QUICK or path.parts[0] in QUICK):
             item.add_marker("quick")
 
