@@ -75,7 +75,7 @@ BETWEEN_ROOMS = frozenset(
     default_ddf degrees dropped_coefficients effects_at estimate_at family_record fast_optsum
     fit_options further_options has_categories has_free_shape hold_start in_columns is_linear
     is_streamed kept_coefficients layout likelihood_holds link_record may_be_overdispersed mean
-    of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
+    means_of of_frame of_other_frame options parameters parameters_of pearson_df pearson_ratio
     prior_weights residual_side residual_variance row_variances rows_in_scaled_columns scaled
     scaled_response scalings search_coordinates set_estimates shape_has_limit space space_of
     space_with sqrt_weights title twin whitened_space why_dropped without_rows working_model x

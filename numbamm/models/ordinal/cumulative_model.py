@@ -258,13 +258,13 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
         usual = self.threshold == STRUCTURES[0]
         return parts if usual else (*parts, f"{self.threshold} thresholds")
 
+    #: Rows are in memory: there are no passes over them.
+    _passes = None
     #: Whether a fit says how far the Laplace approximation is off.
     _tells_of_laplace = True
 
     #: β never varies with the mode.
     _fast = is_fast = False
-    #: Fits do not pass over rows that stream.
-    _passes = None
 
     def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         return Parameters(
