@@ -265,8 +265,6 @@ class CumulativeLinkMixedModel(GeneralizedObjective, MixedModel):
 
     #: β never varies with the mode.
     _fast = is_fast = False
-    #: Fits do not pass over rows that stream.
-    _passes = None
 
     def parameters(self, fast: bool, shape: float | None = None) -> Parameters:
         return Parameters(
