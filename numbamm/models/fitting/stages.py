@@ -432,7 +432,7 @@ def check_nagq(model, fast, nagq) -> None:
         raise OptionError(f"nagq must be at most {MOST_NODES}, not {nagq}")
     if fast:
         raise OptionError("nagq above 1 belongs to the full fit: fast=True is for nagq=1 alone")
-    if model._passes is not None:
+    if getattr(model, "_passes", None) is not None:  # ordinal models have none
         raise OptionError(
             f"nagq={nagq} needs the rows in memory, where these are too many: nagq=1, the Laplace "
             "approximation, is possible, and so is a frame of a part of the rows"
