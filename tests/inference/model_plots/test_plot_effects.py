@@ -38,6 +38,7 @@ def test_effects_on_the_response_scale_by_default(cbpp):
     assert len(segments(ax)) == 4 and ax.get_ylabel() == "Linear predictor (logit)"
 
 
+@pytest.mark.filterwarnings("ignore:the columns of zi")  # zeros are no more than those of counts
 def test_parts_and_categories_have_curves():
     d = simulated(160, 7).assign(k=lambda d: d["y"].cat.codes * 1.0)
     part = mm.glmm("k ~ 1 + (1 | g)", d, "poisson", zi="~ x")

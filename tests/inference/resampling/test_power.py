@@ -207,7 +207,7 @@ def test_interrupt(fitted, monkeypatch, ddf, done):
         ({"fast": True}, "fast is for generalized models"),
         ({"family": "poisson", "sigma": None, "reml": True}, "reml=True is for linear models"),
         ({"family": ""}, "unknown family ''"),
-        ({"family": "normal"}, "unknown family 'normal'"),
+        ({"family": "normals"}, "unknown family 'normals'"),
         ({"test": "f"}, "test must be one of wald, lrt, not 'f'"),
         ({"test": "lrt", "ddf": "satterthwaite"}, 'ddf="satterthwaite" goes with test="wald"'),
         ({"test": "lrt", "reml": True}, "REML fits with different fixed effects cannot be comp"),
