@@ -9,6 +9,7 @@ approximation.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,8 +23,12 @@ from numbamm.glm.working import AT, KIND, TRIAL, ask
 MOST_NODES = 300
 
 
+@lru_cache(maxsize=8)
 def nodes(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes x and log(w) + x²/2 of the k-point rule for the standard normal density, shape (k,)."""
+    """Nodes x and log(w) + x²/2 of the k-point rule for the standard normal density, shape (k,).
+
+    They are kept, since a search asks at each evaluation, and finding them takes longer than it.
+    """
     x, w = np.polynomial.hermite_e.hermegauss(k)
     return x, np.log(w / w.sum()) + x**2 / 2
 

@@ -74,7 +74,7 @@ class CumulativeModes(ModeFinder):
         log_scale = v
         if self.parts.scale.shape[1]:
             information = self._evaluated(INFORMATION)[SECOND]
-            log_scale = -_along(rows, upper, lower) - 2.0 * h * information
+            log_scale = -_along(_distances(rows), upper, lower) - 2.0 * h * information
             log_scale -= along_a * rows.eta[SCORE]
         out[: self.parts.size] = self.parts.gradient(Slopes(upper, lower, v, log_scale))
         return out
@@ -112,16 +112,17 @@ class CumulativeModes(ModeFinder):
         lines = self._evaluated(UPPER_SLOPE)
         score, weights = lines[SCORE], rows.weights
         upper, upper_eta = -0.5 * lines[FIRST], lines[SECOND].copy()
-        lower = np.where(parts.y > 0, -score - upper, 0.0)
-        first = Slopes(upper, lower, score, -_along(rows, upper, lower))
+        has_lower, distances = parts.y > 0, _distances(rows)
+        lower = np.where(has_lower, -score - upper, 0.0)
+        first = Slopes(upper, lower, score, -_along(distances, upper, lower))
         eta_eta = -self._evaluated(INFORMATION)[SECOND]
-        lower_eta = np.where(parts.y > 0, -eta_eta - upper_eta, 0.0)
+        lower_eta = np.where(has_lower, -eta_eta - upper_eta, 0.0)
         some = np.maximum(weights, np.finfo(np.float64).tiny)  # rows left out have weight zero
         both = -upper * lower / some  # the derivative in A and C
         upper_upper, lower_lower = -upper_eta - both, -lower_eta - both
 
         def with_scale(to_upper, to_lower, to_eta, own) -> Slopes:
-            return Slopes(to_upper, to_lower, to_eta, -own - _along(rows, to_upper, to_lower))
+            return Slopes(to_upper, to_lower, to_eta, -own - _along(distances, to_upper, to_lower))
 
         seconds = (
             with_scale(upper_upper, both, upper_eta, upper),
@@ -129,12 +130,10 @@ class CumulativeModes(ModeFinder):
             with_scale(upper_eta, lower_eta, eta_eta, score),
         )
         to_scale = [second.log_scale for second in seconds]
-        scale = Slopes(*to_scale, -_along(rows, *to_scale[:2]))
-        return (
-            -parts.gradient(first),
-            -parts.curvature(*seconds, scale),
-            -parts.changes(seconds[2]),
-        )
+        scale = Slopes(*to_scale, -_along(distances, *to_scale[:2]))
+        of_eta = parts.changes(seconds[2])
+        curvature = parts.curvature(*seconds[:2], of_eta, scale)
+        return -parts.gradient(first), -curvature, -of_eta
 
     def effect_variances(self, terms) -> np.ndarray:
         """Variances of z'b̂ - z'b at the last mode with γ known; see `variances.row_variances`."""
@@ -165,10 +164,12 @@ class CumulativeModes(ModeFinder):
         return curvature - known + factor @ factor.T
 
 
-def _along(rows: Working, upper, lower) -> np.ndarray:
+def _distances(rows: Working) -> list[np.ndarray]:
+    """A - η and C - η, zero where the threshold is infinite."""
+    eta, ends = rows.eta[AT], (rows.link[UPPER], rows.link[LOWER])
+    return [np.where(np.isfinite(end), end - eta, 0.0) for end in ends]
+
+
+def _along(distances, upper, lower) -> np.ndarray:
     """(A - η) upper + (C - η) lower, where infinite thresholds do not count."""
-    eta, total = rows.eta[AT], np.zeros(len(rows.y))
-    for line, slope in ((UPPER, upper), (LOWER, lower)):
-        threshold = rows.link[line]
-        total += np.where(np.isfinite(threshold), threshold - eta, 0.0) * slope
-    return total
+    return distances[0] * upper + distances[1] * lower

@@ -116,19 +116,23 @@ class Parts:
 
     def changes(self, slopes: Slopes) -> np.ndarray:
         """By how much a quantity of each row changes with each coefficient, shape (n, size)."""
-        return np.hstack(
-            [
-                slopes.upper[:, None] * self._of_upper + slopes.lower[:, None] * self._of_lower,
-                slopes.eta[:, None] * self.location,
-                slopes.log_scale[:, None] * self.scale,
-            ]
-        )
+        out = np.empty((len(self.y), self.size))
+        out[:, self.of_thresholds] = slopes.upper[:, None] * self._of_upper
+        out[:, self.of_thresholds] += slopes.lower[:, None] * self._of_lower
+        out[:, self.of_location] = slopes.eta[:, None] * self.location
+        if self.scale.shape[1]:
+            out[:, self.of_scale] = slopes.log_scale[:, None] * self.scale
+        return out
 
-    def curvature(self, of_upper: Slopes, of_lower: Slopes, of_eta: Slopes, of_scale: Slopes):
-        """The second derivatives in the coefficients, from those of each row: (size, size)."""
-        out = np.zeros((self.size, self.size))
+    def curvature(self, of_upper: Slopes, of_lower: Slopes, of_eta: np.ndarray, of_scale: Slopes):
+        """The second derivatives in the coefficients, from those of each row: (size, size).
+
+        Those of the derivatives in η are given as their `changes`.
+        """
+        out = np.empty((self.size, self.size))
         out[self.of_thresholds] = self._of_upper.T @ self.changes(of_upper)
         out[self.of_thresholds] += self._of_lower.T @ self.changes(of_lower)
-        out[self.of_location] = self.location.T @ self.changes(of_eta)
-        out[self.of_scale] = self.scale.T @ self.changes(of_scale)
+        out[self.of_location] = self.location.T @ of_eta
+        if self.scale.shape[1]:
+            out[self.of_scale] = self.scale.T @ self.changes(of_scale)
         return out

@@ -11,6 +11,7 @@ from numbamm.glm.curvature import theta_curvatures
 from numbamm.models.fitting.ending import LIGHT, Ending, ending
 from numbamm.models.fitting.newton_finish import newton_finish
 from numbamm.models.ordinal.joint_covariance import root_of_covariance
+from numbamm.models.ordinal.quadrature_steps import quadrature_steps
 from numbamm.optimize import OptSummary, minimize
 from numbamm.optimize.auto import AUTO
 from numbamm.optimize.run import CUT_SHORT, RESTART_GAIN, gradient_demand
@@ -37,18 +38,20 @@ class Search:
 
     def __init__(self, model, nagq: int, **shown) -> None:
         self._model, self._nagq, self._shown = model, nagq, shown
+        self._known: list[float] = []  # minima by the Laplace approximation, with quadrature
 
     def run(self) -> Ending:
         """Search; what is known of the end."""
         model = self._model
-        ours = model.starts_by_default()
+        ours = self._ours = model.starts_by_default()
         self._from_default((1.0, *SMALLER) if ours else (1.0,))
         if model.optsum.returnvalue in CUT_SHORT:
             return Ending(is_minimum=True, at_edge=False)
         end = ending(model)
         doubtful = not end.is_minimum or model.optsum.certificate is not None
         doubtful |= model.nobs <= FEW_ROWS
-        if ours and doubtful and model._work <= LIGHT and not model.optsum.is_limited:
+        several = ours and len(model.theta) > 0  # other starts, which differ in θ alone
+        if several and doubtful and model._work <= LIGHT and not model.optsum.is_limited:
             end = self._elsewhere(end)
         return end
 
@@ -72,10 +75,12 @@ class Search:
         state, spent = (model._modes, model._gamma_root), best.feval
         for factor in OTHERS:
             try:
-                self._stages(np.concatenate([initial[:size], factor * initial[size:]]))
+                new = self._stages(np.concatenate([initial[:size], factor * initial[size:]]))
             except FitError:
                 continue
             spent += model.optsum.feval
+            if not new:
+                continue
             other = ending(model)
             lower = model.optsum.fmin < best.fmin - RESTART_GAIN
             if other.is_minimum >= end.is_minimum and (lower or other.is_minimum > end.is_minimum):
@@ -85,20 +90,43 @@ class Search:
         model.optsum.initial = initial
         return end
 
-    def _stages(self, begin) -> None:
-        """From one start: with gradients by the Laplace approximation, then by quadrature."""
-        model, nagq, chosen = self._model, self._nagq, self._model.optsum
+    def _stages(self, begin) -> bool:
+        """From one start: with gradients by the Laplace approximation, then by quadrature.
+
+        Returns
+        -------
+        bool
+            Whether quadrature did not begin where it has begun before.
+        """
+        nagq, chosen, new = self._nagq, self._model.optsum, True
         initial = chosen.initial
         if nagq == 1 or chosen.optimizer != AUTO:
             self._once(begin, nagq)
         else:
             self._once(begin, 1)
-            feval = chosen.feval
             if chosen.returnvalue not in CUT_SHORT:
-                self._once(chosen.final, nagq)
-                newton_finish(model)
-                chosen.feval += feval
-        chosen.initial = initial
+                new = all(abs(chosen.fmin - f) > RESTART_GAIN for f in self._known)
+                self._known.append(float(chosen.fmin))
+                if new:
+                    self._through_quadrature()
+        chosen.nagq, chosen.initial = nagq, initial
+        return new
+
+    def _through_quadrature(self) -> None:
+        """From the minimum by the Laplace approximation, by steps or by another search."""
+        model, nagq, chosen = self._model, self._nagq, self._model.optsum
+        if self._ours and not chosen.is_limited and not self._shown.get("verbose"):
+            parameters = model._searched[False]
+            options = {"modes": model._modes, "root": model._gamma_root}
+            exact = model.space_of(parameters, nagq, **options)
+            if quadrature_steps(model.space_of(parameters, **options), exact, chosen):
+                exact.laplace.recall()
+                chosen.nagq = nagq
+                return
+        feval = chosen.feval
+        self._once(chosen.final, nagq)
+        newton_finish(model)
+        chosen.feval += feval
 
     def _once(self, begin, nagq: int) -> None:
         """One search from these parameters."""

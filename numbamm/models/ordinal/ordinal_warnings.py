@@ -32,9 +32,7 @@ def warn_of_start(model, alone) -> list[str]:
         If they separate all of them.
     """
     columns, modes = model.columns, model._modes
-    modes.of_rows(alone.psi)
-    _, curvature, _ = modes.derivatives_of_rows()
-    values, vectors = np.linalg.eigh(curvature)
+    values, vectors = np.linalg.eigh(alone.curvature)
     if not is_flat(model, values[:1]).any():
         return []
     weights = modes.held.rows.weights

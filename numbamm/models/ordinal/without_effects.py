@@ -26,11 +26,14 @@ class WithoutEffects(NamedTuple):
         Coefficients of the columns as they are fitted.
     value : float
         -2 log-likelihood.
+    curvature : ndarray, shape (size, size)
+        The coefficients' observed information.
     converged : bool
     """
 
     psi: np.ndarray
     value: float
+    curvature: np.ndarray
     converged: bool
 
 
@@ -53,7 +56,7 @@ def without_effects(modes: CumulativeModes, link: Link) -> WithoutEffects:
         gradient, curvature, _ = modes.derivatives_of_rows()
         step, gain = _step(gradient, curvature)
         if gain < GAIN:
-            return WithoutEffects(psi, value, True)
+            return WithoutEffects(psi, value, curvature, True)
         for _ in range(MAX_HALVINGS):
             trial = modes.of_rows(psi - step)
             if trial < value:
@@ -61,9 +64,9 @@ def without_effects(modes: CumulativeModes, link: Link) -> WithoutEffects:
             step /= 2
         else:
             modes.of_rows(psi)
-            return WithoutEffects(psi, value, gain < np.sqrt(GAIN))
+            return WithoutEffects(psi, value, curvature, gain < np.sqrt(GAIN))
         psi, value = psi - step, trial
-    return WithoutEffects(psi, value, False)
+    return WithoutEffects(psi, value, modes.derivatives_of_rows()[1], False)
 
 
 def _step(gradient, curvature) -> tuple[np.ndarray, float]:

@@ -11,14 +11,15 @@ from functools import cached_property
 import numpy as np
 
 from numbamm.models.spaces.laplace import LaplaceObjective, gamma_covariance
-from numbamm.models.spaces.model_space import ModelSpace
+from numbamm.models.spaces.model_space import STEP, ModelSpace
 from numbamm.models.spaces.scaled import ScaledTerms
 from numbamm.optimize.differences import hessian, slopes
 from numbamm.optimize.local_minimum import Certificate
 
 #: About the standard error of log shape and log φ.
 LOG_SCALE = 0.3
-#: Half-width of differences of the objective itself, in units of `GeneralizedSpace.scales`.
+#: Half-width of second differences of the objective itself, in units of `GeneralizedSpace.scales`;
+#: first differences this far apart would put the zero of the gradient beside the minimum.
 COARSE_STEP = 0.02
 
 
@@ -106,8 +107,8 @@ class GeneralizedSpace(ModelSpace):
         """Gradient and Hessian at z; by differences of the objective itself with quadrature."""
         if self.gradient is not None:
             return super().derivatives(z)
-        step = COARSE_STEP * self.scales(z)
-        return slopes(self.objective, z, step), hessian(self.objective, z, step)
+        f, scales = self.objective, self.scales(z)
+        return slopes(f, z, STEP * scales), hessian(f, z, COARSE_STEP * scales)
 
     def user_gradient(self, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         theta = x[self._before :]

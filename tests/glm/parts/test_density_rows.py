@@ -181,3 +181,46 @@ def test_pairs_of_predictors_take_three_rows():
         above, below = score(eta + a, zeta + b), score(eta - a, zeta - b)
         for k in range(2):
             assert_allclose((below[k] - above[k]) / (2 * h), expected[k], rtol=1e-6, atol=1e-7)
+
+
+def difference(values, step=1e-4):
+    """The derivative of `values` at 0, by four points."""
+    f = [values(k * step) for k in (-2, -1, 1, 2)]
+    return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * step)
+
+
+@FAMILY
+def test_all_derivatives_agree_with_differences_at_random_points(family):
+    """With every link, alone, inflated and as a hurdle; the means suit all links.
+
+    The gradients of models are sums of these: log-densities, scores and information by η and by
+    every other predictor.
+    """
+    for kind in (kind for name, kind in MIXTURES if ALL[name] is family):
+        for link in LINKS:
+            compare_with_differences(family, link, kind)
+
+
+def compare_with_differences(family, link, kind) -> None:
+    """All derivatives of four rows at random predictors."""
+    rng = np.random.default_rng(len(family.name) + len(link.name))
+    eta, y, w = link.eta(rng.uniform(0.25, 0.75, 4)), responses(family), weights(family)
+    y = np.where(np.arange(4) == 0, 0.0, y) if kind != PLAIN else y
+    nu = lines(family) + 0.2 * rng.normal(size=(len(family.parameters), 4))
+    nu = nu if kind == PLAIN else np.vstack([nu, rng.normal(size=4)])
+    context = {"rtol": 1e-6, "atol": 1e-6, "err_msg": f"{link.name}, {kind}"}
+
+    def values(at, others):
+        arguments = y, w, at, others, kind
+        f = log_density(family, link.name, *arguments)
+        s = rows(family, link.name, WORKING, *arguments)[SCORE]
+        v = rows(family, link.name, INFORMATION, *arguments)[SECOND]
+        return np.array([f, s, -v])
+
+    third = -rows(family, link.name, OBSERVED_SLOPE, y, w, eta, nu, kind)[FIRST]
+    by_eta = difference(lambda t: values(eta + t, nu))
+    assert_allclose([*values(eta, nu)[1:], third], by_eta, **context)
+    for k, axis in enumerate(np.eye(len(nu))[:, :, None]):
+        found = slopes(family, link.name, k, y, w, eta, nu, kind)
+        by_nu = difference(lambda t, axis=axis: values(eta, nu + t * axis))
+        assert_allclose(found, by_nu, **context)

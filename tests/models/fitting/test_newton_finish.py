@@ -21,10 +21,11 @@ def test_a_search_that_stopped_short_in_a_valley_ends_at_its_bottom(seed, family
     assert model.objective == pytest.approx(model.objective_at(model.optsum.final), abs=1e-9)
 
 
-def test_from_a_point_nearby_it_reaches_the_minimum():
+@pytest.mark.parametrize("nagq", [1, 9])
+def test_from_a_point_nearby_it_reaches_the_minimum(nagq):
     cbpp = mm.datasets.load("cbpp")
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    model = mm.glmm(formula, cbpp, "binomial")
+    model = mm.glmm(formula, cbpp, "binomial", nagq=nagq)
     best, at = model.objective, model.optsum.final.copy()
     model.optsum.final = at + 0.02 * np.random.default_rng(3).normal(size=len(at))
     model.optsum.fmin = model.objective_at(model.optsum.final)

@@ -42,7 +42,7 @@ def test_estimates_are_those_of_the_package_ordinal(name):
 
 
 @pytest.mark.parametrize("name", [name for name in ORACLES if ORACLES[name]["kind"] == "clmm"])
-def test_random_effects_and_probabilities_are_those_of_the_package_ordinal(name):
+def test_random_effects_are_those_of_the_package_ordinal(name):
     model, entry = fitted(name), ORACLES[name]
     for term in entry["ranef"]:
         modes = model.ranef()[term["group"]].loc[term["levels"]]
@@ -50,10 +50,6 @@ def test_random_effects_and_probabilities_are_those_of_the_package_ordinal(name)
         V = model.condvar()[term["group"]]
         sd = [np.sqrt(np.diag(V.loc[level])) for level in term["levels"]]
         np.testing.assert_allclose(sd, term["condsd"], atol=1e-4)
-    rows = np.array(entry["predictions"]["rows"]) - 1
-    for random, key in ((True, "probabilities_given_modes"), (False, "probabilities_at_zero")):
-        got = model.predict(random=random).iloc[rows]
-        np.testing.assert_allclose(got, entry["predictions"][key], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["wine_logit", "wine_cloglog", "soup_slope"])
