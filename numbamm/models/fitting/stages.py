@@ -187,7 +187,8 @@ class Stages:
         ends, remaining = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
         attempts = [({"start": start}, chosen) for start in model._start.others[:MOST_OTHERS]]
         if with_factors:
-            by_factors = other_starts(model, chosen, end)
+            flat = model.composition is not None and self._ends_are_blurred()
+            by_factors = other_starts(model, chosen, end, flat)
             attempts = [*(({"factor": f}, another) for f, another in by_factors), *attempts]
         for given, another in attempts:
             if remaining < LEAST_REMAINING:

@@ -17,7 +17,7 @@ from numbamm.glm.parts.finder import PartsFinder
 from numbamm.glm.parts.mixture import HURDLE, PLAIN
 from numbamm.glm.row_kernels import FIRST, SCORE, WORKING, evaluate_rows
 from numbamm.glm.working import AT, BARRIER, FAMILY, LINK
-from numbamm.models.parts.degenerate import perfect_rows
+from numbamm.models.parts.degenerate import FAR, perfect_rows
 
 #: Searches without random effects, and iterations of each.
 SEARCHES, ITERATIONS = 3, 200
@@ -129,8 +129,9 @@ def _ask(what, eta, number, rows) -> float:
 def starts_of_parts(model) -> list[tuple[np.ndarray, np.ndarray]]:
     """γ and ψ of the model without random effects; then other places to begin a search.
 
-    Those are other ends of searches without random effects, and values of the parameters where
-    none has ended: without random effects a heavy tail may be missed, and with them be there.
+    Those are values inside the range where a parameter is at its limit, as gradients vanish there;
+    other ends of searches without random effects; and values of the parameters where none has
+    ended: without random effects a heavy tail may be missed, and with them be there.
 
     Raises
     ------
@@ -149,10 +150,25 @@ def starts_of_parts(model) -> list[tuple[np.ndarray, np.ndarray]]:
     if perfect:
         raise DataError(perfect)
     found: list[np.ndarray] = []
-    for x in [*(x for _, x in ends), *beginnings]:
+    first, *others = (x for _, x in ends)
+    for x in [first, *_inside(model, alone, first), *others, *beginnings]:
         if all(alone.differ(x, other) for other in found):
             found.append(x)
     return [(x[: alone.rank], x[alone.rank :]) for x in found]
+
+
+def _inside(model, alone: RowsAlone, x) -> list[np.ndarray]:
+    """The same with a parameter that is at its limit in the middle of its starts instead."""
+    lines, found = alone.lines, []
+    means = [value.mean() for value in lines.values(x[alone.rank :])]
+    for k, parameter in enumerate(model.composition.family.parameters):
+        at_limit = parameter.limit and np.sign(parameter.at) * means[k] >= FAR
+        if at_limit and lines.lines[k].rank:
+            other, own = x.copy(), lines.slices[k]
+            values = [*means[:k], float(np.median(parameter.starts)), *means[k + 1 :]]
+            other[alone.rank :][own] = _psi_of(lines, values)[own]
+            found.append(other)
+    return found
 
 
 def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
