@@ -25,6 +25,8 @@ SEARCHES, ITERATIONS = 3, 200
 APART = 1.0
 #: A search ends when the deviance is expected to fall by less.
 ENOUGH = 1e-4
+#: Residuals below this share of the responses are rounding.
+ROUNDING = 1e-10
 #: Logits of the zeros' share that are tried, besides that of the zeros themselves.
 FEW_ZEROS = -2.0
 
@@ -179,8 +181,8 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
     for k, parameter in enumerate(parts.family.parameters):
         held = lines.lines[k].rank == 0
         starts = parameter.starts
-        if k == 0 and not held and model.link_record.linear:  # in units of the response
-            starts = tuple(np.log(max(np.std(model.frame.y), 1e-300)) - np.arange(-1.0, 4.0))
+        if k == 0 and not held and model.link_record.linear:  # in units of what is left of y
+            starts = tuple(_log_size(model, alone, gamma) - np.arange(-1.0, 4.0))
         values.append((0.0,) if held else starts)
     if parts.mixture != PLAIN:
         share = np.clip(np.average(model.frame.y == 0, weights=model.prior_weights), 0.01, 0.99)
@@ -197,6 +199,13 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
         ends.append(_lowest(first, tried))
     ends.sort(key=lambda end: end[0])
     return [x for value, x in ends if np.isfinite(value)]
+
+
+def _log_size(model, alone: RowsAlone, gamma) -> float:
+    """The log of the residual standard deviation; of that of y where residuals are rounding."""
+    y = model.frame.y
+    left, all_of_y = np.std(y - alone.offset - alone.basis @ gamma), np.std(y)
+    return float(np.log(max(left if left > ROUNDING * all_of_y else all_of_y, 1e-300)))
 
 
 def _lowest(values, tried):
