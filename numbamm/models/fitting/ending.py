@@ -56,7 +56,8 @@ MANY_DATA = 100
 #: Where a density is not concave in η, rows may have negative information about η. In 1,467 small
 #: data sets of random intercepts, few of whose levels are all alike, no other search ended lower if
 #: that of each level's rows added up to this share, or more, of what it would be without signs, and
-#: there were so many rows for each effect. For slopes the same holds in every direction.
+#: there were so many rows for each effect. Of slopes this is asked in every direction, in models of
+#: several parts: in 109 data sets, of 40 rows at least, no other search ended lower either.
 CONSENT, ENOUGH = 0.5, 5
 #: From this share of rows on whose log-density is not concave, several minima are likely.
 MANY_ROWS = 0.4
@@ -221,9 +222,7 @@ def other_starts(model, chosen: str, end: Ending, flat=False) -> list[tuple[np.n
     if is_concave(model) and end.is_minimum and not model.has_free_shape:
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     if model.composition is not None and end.is_minimum and model.nobs > MANY_DATA:
-        return _in_proportion(
-            model, chosen, (FAR, 1 / FAR), DERIVATIVE_FREE if flat else NEWTON
-        )
+        return _in_proportion(model, chosen, (FAR, 1 / FAR), DERIVATIVE_FREE if flat else NEWTON)
     at, effect = 0, []
     for term in model.reterms:
         effect.append(at + term.structure.rows)
