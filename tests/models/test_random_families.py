@@ -23,6 +23,12 @@ def test_a_dozen_designs_end_at_the_best_of_random_starts():
     assert wrong(some, 1) == []
 
 
+@pytest.mark.parametrize("seed", [2453, 2535, 2571, 3201])
+def test_flat_directions_hide_no_lower_end_from_many_rows(seed):
+    """Searches that begin, or end, where the objective is flat stay there by their gradients."""
+    assert outcome(case(seed), 4).excess < 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(FIRST, FIRST + 1000, 100))
 def test_a_thousand_designs_end_at_the_best_of_ten_starts(first):

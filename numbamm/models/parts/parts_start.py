@@ -17,7 +17,7 @@ from numbamm.glm.parts.finder import PartsFinder
 from numbamm.glm.parts.mixture import HURDLE, PLAIN
 from numbamm.glm.row_kernels import FIRST, SCORE, WORKING, evaluate_rows
 from numbamm.glm.working import AT, BARRIER, FAMILY, LINK
-from numbamm.models.parts.degenerate import perfect_rows
+from numbamm.models.parts.degenerate import FAR, perfect_rows
 
 #: Searches without random effects, and iterations of each.
 SEARCHES, ITERATIONS = 3, 200
@@ -25,6 +25,8 @@ SEARCHES, ITERATIONS = 3, 200
 APART = 1.0
 #: A search ends when the deviance is expected to fall by less.
 ENOUGH = 1e-4
+#: Residuals below this share of the responses are rounding.
+ROUNDING = 1e-10
 #: Logits of the zeros' share that are tried, besides that of the zeros themselves.
 FEW_ZEROS = -2.0
 
@@ -129,8 +131,9 @@ def _ask(what, eta, number, rows) -> float:
 def starts_of_parts(model) -> list[tuple[np.ndarray, np.ndarray]]:
     """γ and ψ of the model without random effects; then other places to begin a search.
 
-    Those are other ends of searches without random effects, and values of the parameters where
-    none has ended: without random effects a heavy tail may be missed, and with them be there.
+    Those are values inside the range where a parameter is at its limit, as gradients vanish there;
+    other ends of searches without random effects; and values of the parameters where none has
+    ended: without random effects a heavy tail may be missed, and with them be there.
 
     Raises
     ------
@@ -149,10 +152,25 @@ def starts_of_parts(model) -> list[tuple[np.ndarray, np.ndarray]]:
     if perfect:
         raise DataError(perfect)
     found: list[np.ndarray] = []
-    for x in [*(x for _, x in ends), *beginnings]:
+    first, *others = (x for _, x in ends)
+    for x in [first, *_inside(model, alone, first), *others, *beginnings]:
         if all(alone.differ(x, other) for other in found):
             found.append(x)
     return [(x[: alone.rank], x[alone.rank :]) for x in found]
+
+
+def _inside(model, alone: RowsAlone, x) -> list[np.ndarray]:
+    """The same with a parameter that is at its limit in the middle of its starts instead."""
+    lines, found = alone.lines, []
+    means = [value.mean() for value in lines.values(x[alone.rank :])]
+    for k, parameter in enumerate(model.composition.family.parameters):
+        at_limit = parameter.limit and np.sign(parameter.at) * means[k] >= FAR
+        if at_limit and lines.lines[k].rank:
+            other, own = x.copy(), lines.slices[k]
+            values = [*means[:k], float(np.median(parameter.starts)), *means[k + 1 :]]
+            other[alone.rank :][own] = _psi_of(lines, values)[own]
+            found.append(other)
+    return found
 
 
 def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
@@ -163,8 +181,8 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
     for k, parameter in enumerate(parts.family.parameters):
         held = lines.lines[k].rank == 0
         starts = parameter.starts
-        if k == 0 and not held and model.link_record.linear:  # in units of the response
-            starts = tuple(np.log(max(np.std(model.frame.y), 1e-300)) - np.arange(-1.0, 4.0))
+        if k == 0 and not held and model.link_record.linear:  # in units of what is left of y
+            starts = tuple(_log_size(model, alone, gamma) - np.arange(-1.0, 4.0))
         values.append((0.0,) if held else starts)
     if parts.mixture != PLAIN:
         share = np.clip(np.average(model.frame.y == 0, weights=model.prior_weights), 0.01, 0.99)
@@ -181,6 +199,13 @@ def _beginnings(model, alone: RowsAlone) -> list[np.ndarray]:
         ends.append(_lowest(first, tried))
     ends.sort(key=lambda end: end[0])
     return [x for value, x in ends if np.isfinite(value)]
+
+
+def _log_size(model, alone: RowsAlone, gamma) -> float:
+    """The log of the residual standard deviation; of that of y where residuals are rounding."""
+    y = model.frame.y
+    left, all_of_y = np.std(y - alone.offset - alone.basis @ gamma), np.std(y)
+    return float(np.log(max(left if left > ROUNDING * all_of_y else all_of_y, 1e-300)))
 
 
 def _lowest(values, tried):

@@ -73,3 +73,49 @@ def test_cells_without_responses_above_the_hurdle_are_named():
     data = {"y": y, "x": x, "f": np.array(["u", "v", "w"])[f], "g": np.arange(90) % 7}
     with pytest.warns(mm.NumbammWarning, match=r"no estimates of f\[T.v\]"):
         mm.GeneralizedLinearMixedModel("y ~ x + f + (1 | g)", data, "poisson", hurdle="~ x")
+
+
+def _steep(slope):
+    rng = np.random.default_rng(43)
+    x, g = rng.normal(size=90), rng.integers(0, 8, 90)
+    y = 0.5 * rng.normal(size=8)[g] + rng.standard_t(3.0, 90)
+    return {"y": y, "steep": y + slope * x, "x": x, "g": g.astype(str)}
+
+
+@pytest.mark.parametrize("slope", [1e4, -3e5])
+@pytest.mark.parametrize("family", ["student", "skewnormal"])
+def test_scales_begin_at_those_of_residuals(family, slope):
+    """A steep slope says nothing of the distribution around it."""
+    starts = []
+    for formula in ("y ~ x + (1 | g)", "steep ~ x + (1 | g)"):
+        model = mm.GeneralizedLinearMixedModel(formula, _steep(slope), family)
+        starts.append(model.part_lines.values(starts_of_parts(model)[0][1])[:, 0])
+    np.testing.assert_allclose(*starts, atol=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore::numbamm.NumbammWarning")
+@pytest.mark.parametrize("slope", [1e3, -1e4])
+@pytest.mark.parametrize("family", ["student", "skewnormal"])
+def test_a_steep_slope_moves_its_coefficient_alone(family, slope):
+    level = mm.glmm("y ~ x + (1 | g)", _steep(slope), family)
+    steep = mm.glmm("steep ~ x + (1 | g)", _steep(slope), family)
+    assert steep.objective == pytest.approx(level.objective, abs=1e-4)
+    assert steep.beta[1] - slope == pytest.approx(level.beta[1], abs=1e-2)
+
+
+def _hurdle(seed):
+    """Counts above a hurdle, whose start without random effects is at a dispersion of zero."""
+    rng = np.random.default_rng(seed)
+    g = rng.integers(0, 12, 140)
+    return {"y": 1.0 + rng.poisson(0.7, 140), "g": g.astype(str)}
+
+
+@pytest.mark.parametrize(
+    ("family", "limit"), [("truncated_nbinom1", -np.inf), ("truncated_nbinom2", np.inf)]
+)
+def test_a_parameter_at_its_limit_is_tried_inside_its_range_next(family, limit):
+    model = mm.GeneralizedLinearMixedModel("y ~ 1 + (1 | g)", _hurdle(1), family)
+    (_, first), (_, second), *_ = starts_of_parts(model)
+    nu = [model.part_lines.values(psi)[0].mean() for psi in (first, second)]
+    assert np.sign(limit) * nu[0] > 4
+    assert abs(nu[1]) < 1
