@@ -97,6 +97,20 @@ def test_interactions_of_dispersions_do_not_depend_on_the_origin(origin, unit):
     assert_allclose(there * unit, here, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("origin", [-35.0, 40.0])
+def test_effects_are_no_less_where_no_row_has_the_standard_deviation_sigma(origin):
+    d = _series(9).assign(f=lambda d: np.where(d.id % 2, "p", "q"))
+    for dispersion in ("~ t * f", "exp(t)"):
+        here, there = (
+            mm.lmm("y ~ 1 + (1 | id)", data, dispersion=dispersion)
+            for data in (d, d.assign(t=d.t + origin))
+        )
+        assert not here.is_singular() and not there.is_singular()
+        assert_allclose(there.varcorr["id"].sd, here.varcorr["id"].sd, rtol=1e-3)
+        printed = [float(str(m.varcorr).split()[9]) for m in (here, there)]
+        assert_allclose(*printed, rtol=1e-3)
+
+
 def _ortho():
     rng = np.random.default_rng(5)
     import pandas as pd
