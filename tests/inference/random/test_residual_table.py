@@ -107,6 +107,7 @@ def test_effects_are_no_less_where_no_row_has_the_standard_deviation_sigma(origi
         )
         assert not here.is_singular() and not there.is_singular()
         assert_allclose(there.varcorr["id"].sd, here.varcorr["id"].sd, rtol=1e-3)
+        assert not there.bootstrap(3, seed=2).singular.all()
         printed = [float(str(m.varcorr).split()[9]) for m in (here, there)]
         assert_allclose(*printed, rtol=1e-3)
 
