@@ -661,8 +661,10 @@ class MixedModel(FixedEffects, FitStatistics, Inferences, AsResult, Tabular, For
         root, side = self.scaled.root, self.residual_side
         if side is not None and side.bounds_met():
             return True
+        unit = 1.0 if side is None else side.typical_deviation
         return any(
-            t.structure.lacks_rank(t.theta, t.root_mean_squares(root), tol) for t in self.reterms
+            t.structure.lacks_rank(t.theta, t.root_mean_squares(root) / unit, tol)
+            for t in self.reterms
         )
 
     # ---- rows -------------------------------------------------------------------------------

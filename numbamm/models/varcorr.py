@@ -151,13 +151,14 @@ class VarCorr(Drawn, Tabular, ForUsers):
     def __init__(self, model, residual: bool = True, errors=None) -> None:
         terms, sigma, self.errors = model.reterms, model.sigma, errors
         self._draw_by(model, "varcorr")
+        side = model.residual_side
         self.terms = [
             VarCorrTerm(
                 t.group,
                 tuple(t.cnames),
                 sigma**2 * t.lambda_ @ t.lambda_.T,
                 _estimated(t),
-                _negligible(t),
+                _negligible(t) if side is None else _negligible(t, side.typical_deviation),
                 t.structure.names[0] if t.structure.names else "joined",
                 *_lines(t),
             )
@@ -305,6 +306,10 @@ def _estimated(term) -> np.ndarray:
     return out
 
 
-def _negligible(term) -> np.ndarray:
-    """Whether each standard deviation of a term counts as zero, shape (p,)."""
-    return np.linalg.norm(term.lambda_, axis=1) * term.root_mean_squares() < SINGULAR_TOLERANCE
+def _negligible(term, unit: float = 1.0) -> np.ndarray:
+    """Whether each standard deviation of a term counts as zero, shape (p,).
+
+    `unit` is the standard deviation of a typical row, over σ.
+    """
+    sizes = term.root_mean_squares() / unit
+    return np.linalg.norm(term.lambda_, axis=1) * sizes < SINGULAR_TOLERANCE

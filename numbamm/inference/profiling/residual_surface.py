@@ -11,6 +11,12 @@ from numbamm.inference.random.components import SIGMA
 from numbamm.inference.random.residual_parameters import ResidualParameters
 from numbamm.models.linear_estimates import coefficients
 
+#: Columns of log d with less of their own, of one, are taken as they are.
+DEPENDENT = 1e-12
+
+#: Logarithms this far from the estimate are no part of a profile: squares of values overflow.
+FARTHEST = 100.0
+
 
 def surface_of(model) -> type[LinearSurface]:
     """The kind of surface of a linear model."""
@@ -20,22 +26,42 @@ def surface_of(model) -> type[LinearSurface]:
 class ResidualSurface(LinearSurface):
     """x consists of log σ, unless σ is given, φ, and θ; β is optimised for each x.
 
-    In x, σ is the standard deviation of a typical row, and θ are relative to it; φ are scaled to be
-    of ordinary size. So x is of order 1 and its elements hardly depend on each other, however far
-    from zero the covariates of standard deviations are, and whatever their units.
+    In x, σ is the standard deviation of a typical row, and θ are relative to it; φ are in
+    coordinates in which columns of log d are uncorrelated and of size one. So x is of order 1 and
+    its elements hardly depend on each other, however far from zero the covariates of standard
+    deviations are, and whatever their units.
     """
 
     def __init__(self, model) -> None:
         self._side = model.residual_side
         self._residual = ResidualParameters(self._side)
         self._powers = model.scaled.structure.scale_powers
+        self._given = model.estimates.sigma if model.estimates.sigma_given else None
+        self._to_x = self._coordinates()
+        self._to_phi = np.linalg.inv(self._to_x)
         super().__init__(model)
 
     def _start(self, model) -> np.ndarray:
         side, theta = self._side, model.scaled.to_scaled(model.theta)
         shift = self._shift(side.phi)
         sigma = [] if self._given else [np.log(model.sigma) + shift]
-        return np.concatenate([sigma, side.phi * side.sizes, theta * np.exp(-shift * self._powers)])
+        return np.concatenate([sigma, self._to_x @ side.phi, theta * np.exp(-shift * self._powers)])
+
+    def _coordinates(self) -> np.ndarray:
+        """The matrix T of the coordinates Tφ, with T'T the mean squares of the columns of log d.
+
+        Columns are about their means, unless σ is given. So interactions with covariates far from
+        zero are told from main effects.
+        """
+        side, k = self._side, self._side.scales.size
+        T = np.diag(side.sizes)
+        W = side.scales.slopes(side.phi[:k]).T
+        if not self._given:
+            W = W - W.mean(axis=0)
+        root: np.ndarray = np.asarray(np.linalg.qr(W / np.sqrt(len(W)), mode="r"))
+        if root.shape == (k, k) and (np.abs(np.diag(root)) > DEPENDENT * W.std(axis=0)).all():
+            T[:k, :k] = root
+        return T
 
     def _shift(self, phi) -> float:
         """The logarithm of a typical row's standard deviation over σ."""
@@ -64,7 +90,7 @@ class ResidualSurface(LinearSurface):
     def phi(self, x) -> np.ndarray:
         """φ at x."""
         first = 0 if self._given else 1
-        return x[first : first + self._side.size] / self._side.sizes
+        return self._to_phi @ x[first : first + self._side.size]
 
     def deviance(self, x) -> tuple[float, np.ndarray]:
         sigma, n, phi = self.user_sigma(x), self.model.degrees, self.phi(x)
@@ -76,11 +102,11 @@ class ResidualSurface(LinearSurface):
         value, gradient = at.objective_gradient(theta, *self._criterion, scaled)
         by_phi, by_theta = np.split(gradient, [self._side.size])
         if self._given:
-            return value, np.concatenate([by_phi / self._side.sizes, by_theta])
+            return value, np.concatenate([self._to_phi.T @ by_phi, by_theta])
         r = self._scale_of_y * at.tail.residual_norm()
         by_sigma = 2 * n - 2 * (r / sigma) ** 2
         by_shift = by_theta @ (theta * self._powers) - by_sigma
-        by_phi = (by_phi + by_shift * self._side.shift_slopes(phi)) / self._side.sizes
+        by_phi = self._to_phi.T @ (by_phi + by_shift * self._side.shift_slopes(phi))
         by_theta = by_theta * np.exp(self._shift(phi) * self._powers)
         return value, np.concatenate([[by_sigma], by_phi, by_theta])
 
@@ -132,4 +158,6 @@ class ResidualSurface(LinearSurface):
             return self.smooth_curve(value, (lower, upper), reach)
         curve = self.smooth_curve(lambda x: np.log(value(x)), (-np.inf, np.inf), reach)
         low, high, estimate = np.exp([curve.lower, curve.upper, curve.estimate])
-        return Curve(estimate, np.exp(curve.values), curve.zeta, low, high, curve.others)
+        near = np.abs(curve.values - curve.estimate) < FARTHEST
+        others = None if curve.others is None else curve.others[near]
+        return Curve(estimate, np.exp(curve.values[near]), curve.zeta[near], low, high, others)

@@ -24,8 +24,15 @@ CONSTRAINT_STEP = 1e-5
 #: A search ends when half of the deviance changes by less than this.
 TOLERANCE = 1e-8
 
-#: Smallest curvature of half the deviance that is used: flatter directions are scaled like this.
+#: Smallest curvature of half the deviance by which searches and steps are scaled.
 FLAT = 1.0
+
+#: Directions of less curvature are not determined: differences of gradients have errors not far
+#: below, and standard errors in x, which is of order 1, are beyond any range.
+UNDETERMINED = 1e-3
+
+#: Standard errors with more than this share from such directions are not known.
+SHARE = 0.1
 
 #: First step from a correlation of ±1, as a share of the squared standard error of its angle.
 LEAST_STEP = 0.1
@@ -71,7 +78,7 @@ class Surface(ABC):
         self._theta_names = [f"theta_{name}" for name in model.theta_names]
         self.best = best
         self.least = self.lowest = self.deviance(best)[0]
-        self._root = self._whitening()
+        self._root, self._flatness = self._whitening()
         self.least, self.best = self.minimum(best)
 
     @abstractmethod
@@ -292,12 +299,19 @@ class Surface(ABC):
         return walk(rise, self.best, estimate, step, (-1.0, 1.0), reach, **around)
 
     def _scale(self, value) -> float:
-        """The standard error of a function of x, by the curvature at the minimum."""
-        return float(self.standard_errors(value))
+        """The change of a function of x in a step of a search: its standard error, if not flat."""
+        return float(np.linalg.norm(self._slopes(value, self.best)))
 
     def standard_errors(self, values) -> np.ndarray:
-        """Standard errors of functions of x, by the curvature at the minimum."""
-        return np.linalg.norm(self._slopes(values, self.best), axis=0)
+        """Standard errors of functions of x, by the curvature at the minimum.
+
+        NaN where the curvature does not determine them.
+        """
+        flatness, slopes = self._flatness, self._slopes(values, self.best)
+        parts = (slopes.T * flatness).T
+        errors = np.linalg.norm(parts, axis=0)
+        unknown = np.linalg.norm(parts[flatness >= np.sqrt(FLAT / UNDETERMINED)], axis=0)
+        return np.where(unknown > SHARE * errors, np.nan, errors)
 
     def _slopes(self, values, x) -> np.ndarray:
         """Derivatives of functions of x by the coordinates z, shape (length of z, ...)."""
@@ -306,14 +320,16 @@ class Surface(ABC):
 
     # ---- the search ------------------------------------------------------------------------------
 
-    def _whitening(self) -> np.ndarray:
-        """The matrix R of the coordinates z."""
+    def _whitening(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix R of the coordinates z, and their standard errors: 1 unless they are flat."""
         step = np.full(len(self.best), CURVATURE_STEP)
         curvature = jacobian(lambda x: self.deviance(x)[1], self.best, step) / 2
         if not np.isfinite(curvature).all():  # next to points without a deviance
-            return np.eye(len(step))
+            return np.eye(len(step)), np.full(len(step), np.nan)
         value, vector = np.linalg.eigh(curvature)
-        return vector / np.sqrt(np.maximum(value, FLAT))
+        scaled = np.maximum(value, FLAT)
+        flatness = np.sqrt(scaled / np.maximum(value, UNDETERMINED))
+        return vector / np.sqrt(scaled), flatness
 
     def rise(self, x, held, above=None) -> tuple[float, np.ndarray]:
         """The increase of the deviance at a constrained minimum over `least`, and the minimum.

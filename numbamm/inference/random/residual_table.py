@@ -51,7 +51,8 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
     -----
     Standard errors are from the curvature of the criterion that was minimised, by the delta method.
     Intervals are normal on scales without bounds: the logarithm of standard deviations and ranges,
-    the logit between their bounds for correlations. A parameter at its bound has neither.
+    the logit between their bounds for correlations. A parameter at its bound has neither, nor has
+    one in which the criterion is flat.
 
     Examples
     --------
@@ -98,4 +99,6 @@ def residual_parameters(model, *, alpha: float = 0.05) -> Result:
     if side.bounds_met():
         frame[["se", "lower", "upper"]] = np.nan
         notes += [f"At its bound: {words}." for words in side.bounds_met()]
+    elif unknown := frame.index[frame["se"].isna() & ~frame.index.isin(at_bounds)].tolist():
+        notes.append(f"The data hardly determine {', '.join(unknown)}: see profile().")
     return Result(f"Residuals: {side.text}", frame, notes)

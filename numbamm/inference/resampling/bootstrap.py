@@ -685,26 +685,32 @@ class Bootstrap(Tabular):
             out.failed |= failed
         out.values, out.index = np.concatenate(values), np.concatenate(index)
         out.errors = None if self.errors is None else np.concatenate(errors)
-        out.singular = singular_fits(model, out.values[:, len(self.original) - len(model.theta) :])
+        thetas, unit = out.values[:, len(self.original) - len(model.theta) :], np.ones(1)
+        if model.residual_side is not None and SIGMA in self.names.sizes:
+            typical = model.sigma * model.residual_side.typical_deviation
+            unit = typical / out.values[:, 1]
+        out.singular = singular_fits(model, thetas, unit)
         if ended is not None:
             raise holding(ended, out)
         return out
 
 
-def singular_fits(model, thetas) -> np.ndarray:
-    """`is_singular` for each line of θ."""
+def singular_fits(model, thetas, unit=np.ones(1)) -> np.ndarray:  # noqa: B008  never changed
+    """`is_singular` for each line of θ; `unit` is a typical row's standard deviation over σ."""
     singular = np.zeros(len(thetas), dtype=bool)
     joint = model.scaled.structure
     for term, own, lam in zip(
         model.reterms, joint.split(thetas), joint.matrices(thetas), strict=True
     ):
-        size = term.root_mean_squares(model.scaled.root)
+        size = term.root_mean_squares(model.scaled.root) / unit[:, None]
         if term.structure.is_free:
             diagonal = np.abs(np.diagonal(lam, axis1=1, axis2=2))
             singular |= (diagonal * size < SINGULAR_TOLERANCE).any(axis=1)
         else:
             lacks = term.structure.lacks_rank
-            singular |= [lacks(theta, size, SINGULAR_TOLERANCE) for theta in own]
+            sizes = np.broadcast_to(size, (len(own), size.shape[1]))
+            pairs = zip(own, sizes, strict=True)
+            singular |= [lacks(theta, size, SINGULAR_TOLERANCE) for theta, size in pairs]
     return singular
 
 

@@ -14,8 +14,8 @@ from numbamm.errors import NumbammError, OptionError
 from numbamm.inference.categories.predict_categories import as_categories
 from numbamm.inference.resampling.folds import folds
 from numbamm.inference.resampling.replicates import ReplicateTask, key_of, run, stream
+from numbamm.inference.resampling.structured_predictions import structured_predictions
 from numbamm.models.generalized import refuse_joint
-from numbamm.models.residual_side.refusals import refuse_structure
 from numbamm.optimize.run import uninterrupted
 from numbamm.report.result import Result
 
@@ -94,7 +94,7 @@ def cross_validate(
     NotFittedError
         Before the fit.
     OptionError
-        An option has an unusable value, or residuals have a structure.
+        An option has an unusable value.
     DataError
         The rows of the model are not in memory.
 
@@ -107,6 +107,8 @@ def cross_validate(
     -----
     The predictive distribution of a row is that of the response given θ̂, with the errors of β̂ and
     of the random effects; those of levels without other rows are drawn from their distribution.
+    Where residuals are correlated, rows have a share in those of other rows of their group, as for
+    `predict`: leave out ``groups=data["group"]`` to predict groups that the fit has not seen.
     Columns that transform the data, as ``scale(x)``, do so by all rows.
 
     References
@@ -123,7 +125,6 @@ def cross_validate(
     [30, 33]
     """
     _ = model.estimates
-    refuse_structure(model, "cross_validate", "fit to a part of the data by update(data=...)")
     if model.composition is not None:
         refuse_joint(model, "cross_validate")
     try:
@@ -182,6 +183,8 @@ class FoldTask(ReplicateTask):
 
 def _scores(model, rows, rng) -> dict[str, np.ndarray]:
     """Mean, log score and CRPS of the rows that a fit leaves out."""
+    if model.residual_side is not None:
+        return _normal_scores(model.frame.y[rows], *structured_predictions(model, rows))
     twin = model.without_rows(rows)
     uninterrupted(twin.refit(progress=False, **model.fit_options))
     X = model.frame.X[rows][:, model.feterm.kept]

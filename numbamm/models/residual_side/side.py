@@ -179,6 +179,11 @@ class ResidualSide:
         """The mean of log d, which relates σ to the standard deviation of a typical row."""
         return float(self.scales.values(phi[: self.scales.size]).mean())
 
+    @property
+    def typical_deviation(self) -> float:
+        """The standard deviation of a typical row over σ, at the model's φ."""
+        return float(np.exp(self.shift(self.phi)))
+
     def shift_slopes(self, phi) -> np.ndarray:
         """Its derivatives by φ."""
         own = self.scales.slopes(phi[: self.scales.size]).mean(axis=1)

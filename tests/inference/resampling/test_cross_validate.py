@@ -162,10 +162,3 @@ def test_what_is_refused():
     ):
         with pytest.raises(OptionError, match=words):
             sleep().cross_validate(**call)
-
-
-def test_models_of_correlated_residuals_are_refused():
-    sleep = mm.datasets.load("sleepstudy")
-    m = mm.lmm("Reaction ~ Days + (1 | Subject)", sleep, residual="ar1(Days | Subject)")
-    with pytest.raises(OptionError, match=r"cross_validate: not for residuals with a structure"):
-        mm.cross_validate(m)

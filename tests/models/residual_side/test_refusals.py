@@ -23,10 +23,8 @@ def strata():
     "ask",
     [
         lambda m: m.delete_levels("item"),
-        lambda m: m.cross_validate(),
         lambda m: m.influence(),
         lambda m: m.cooks_distance(),
-        lambda m: m.cross_validate(k=3),
         lambda m: m.without_rows(np.arange(3)),
     ],
 )
