@@ -147,10 +147,12 @@ def _check_condition(matrix, term) -> None:
     size = np.sqrt(np.diag(matrix))
     size = np.where(size > 0, size, 1.0)  # the condition number of a column of zeros is infinite
     matrix = matrix / np.outer(size, size)
-    own = matrix * (term[:, None] == term)
-    if not np.linalg.cond(own) < COLLINEAR:
-        raise np.linalg.LinAlgError("columns of a term are nearly collinear")
-    if not np.linalg.cond(np.linalg.solve(own, matrix)) < CONFOUNDED:
+    if (term[1:] == term[:-1]).any():  # else the equations of each term alone are the identity
+        own = matrix * (term[:, None] == term)
+        if not np.linalg.cond(own) < COLLINEAR:
+            raise np.linalg.LinAlgError("columns of a term are nearly collinear")
+        matrix = np.linalg.solve(own, matrix)
+    if not np.linalg.cond(matrix) < CONFOUNDED:
         raise np.linalg.LinAlgError("terms are nearly confounded")
 
 
