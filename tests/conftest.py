@@ -35,12 +35,15 @@ QUICK = {
     *("structures/test_structure.py", "test_public_names.py", "test_rooms.py"),
 }
 
+#: Files of these rooms that compile kernels of their own.
+COMPILING = {"glm/test_jets.py", "glm/test_logpdf.py", "glm/parts/test_special.py"}
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
         path = item.path.relative_to(Path(__file__).parent)
         long = item.get_closest_marker("slow") or item.get_closest_marker("fuzz")
-        long = long or "plots" in path.parts  # which are drawn
+        long = long or "plots" in path.parts or path.as_posix() in COMPILING  # plots are drawn
         if not long and (path.as_posix() in QUICK or path.parts[0] in QUICK):
             item.add_marker("quick")
 
