@@ -120,11 +120,15 @@ def _by_prediction(found, refused: str, layout, terms) -> Choice:
 
 
 def _predict_iterative(layout, terms) -> Prediction:
-    """What a whole fit by conjugate gradients would take."""
-    of_tail = tail_of(ITERATIVE).predict(layout, terms, asked=True)
+    """What a whole fit by conjugate gradients would take.
+
+    Two cross-products count, with β varying and held, and one set of working rows: of ratings of
+    300,000 rows by 42,000 levels the peak is 1.23 times this, of 1,000,000 by 9,700 0.94 times.
+    """
+    of_tail = tail_of(ITERATIVE).predict(layout, terms, asked=True, factors=2)
     assert isinstance(of_tail, Prediction)  # see `_cannot_iterate`
     n, columns = len(terms[0].refs), sum(term.p for term in terms)
-    lines = 3 * columns + 2 * (int(layout.table[0, NX]) + 1) + 2 * LINES + GRADIENT_LINES
+    lines = 3 * columns + 2 * (int(layout.table[0, NX]) + 1) + LINES + GRADIENT_LINES
     return Prediction(LINEAR_EVALUATIONS * of_tail.seconds, of_tail.bytes + 8.0 * n * lines)
 
 
